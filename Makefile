@@ -1,0 +1,76 @@
+# Mesa. "make" alone says what can be done; "make check" is what the build server runs.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+PKG     ?= ./...
+
+# Starts the servers that tests need, and installs them when they are missing (see internal/testkit/run).
+WITH_SERVERS = $(GO) run ./internal/testkit/run --
+
+# The race detector needs cgo and a C compiler; without them the tests run all the same, and say so.
+RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
+
+# Folders that "make generate" writes into.
+GENERATED = graph docs
+
+GOFILES = find . \( -name node_modules -o -name '.?*' -o -path ./var -o -path ./bin \) -prune -o -name '*.go' -print
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test check house fmt fmt-check vet lint generate fresh graphiql clean
+
+help: ## say what can be done
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: build ## build and serve the demo institution on http://127.0.0.1:8080 (data in ./var)
+	@exec ./bin/mesa serve --demo
+
+build: ## build ./bin/mesa, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/mesa ./cmd/mesa
+
+test: ## run all tests on SQLite and on a private PostgreSQL (PKG=./db for some of them)
+	@[ -n "$(RACE)" ] || echo "make test: the race detector is OFF: it needs cgo and a C compiler (Debian: apt-get install gcc libc6-dev)"
+	$(WITH_SERVERS) $(GO) test $(RACE) -timeout 15m $(PKG)
+
+# One after the other and the tests last, so that the end of the output is the tests' own.
+check: ## everything the build server checks: format, vet, lint, house rules, fresh generated code, tests
+	@$(MAKE) --no-print-directory fmt-check
+	@$(MAKE) --no-print-directory vet
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory house
+	@$(MAKE) --no-print-directory fresh
+	@$(MAKE) --no-print-directory test
+
+fmt: ## format the Go files
+	@$(GOFILES) | xargs gofmt -s -w
+
+fmt-check:
+	@echo "gofmt -s -l"; files=$$($(GOFILES) | xargs gofmt -s -l) && \
+	if [ -n "$$files" ]; then echo "not formatted (make fmt):"; echo "$$files"; exit 1; fi
+
+vet: ## go vet
+	$(GO) vet ./...
+
+# staticcheck is pinned as a tool line of go.mod. golangci-lint would bring some two hundred modules for linters that mostly repeat it.
+lint: ## staticcheck
+	$(GO) tool staticcheck ./...
+
+house: ## the rules of the house (internal/house): imports, doors, comments, dependencies
+	$(GO) test -count=1 ./internal/house
+
+generate: ## write the generated code anew
+	$(GO) generate ./...
+
+# Compared with a copy rather than with git, so that it also works amid uncommitted changes.
+fresh: ## fail when "make generate" changes something
+	@before=$$(mktemp -d) && trap 'rm -rf "$$before"' EXIT && \
+	for dir in $(GENERATED); do if [ -d $$dir ]; then cp -R $$dir $$before/; fi; done && \
+	$(MAKE) --no-print-directory generate && \
+	for dir in $(GENERATED); do if [ -d $$dir ]; then \
+		diff -ruN $$before/$$dir $$dir || { echo "$$dir was not fresh; it is now: look at the change and commit it"; exit 1; }; \
+	fi; done
+
+graphiql: ## build the GraphiQL page anew (needs Node.js; the built page is committed)
+	cd web/graphiql && npm ci --no-audit --no-fund && npx vite build
+
+clean: ## remove what was built (not ./var, the demo's data)
+	rm -rf bin

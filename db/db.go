@@ -1,0 +1,203 @@
+// Package db holds every SQL statement of the desk, on PostgreSQL and SQLite alike.
+//
+// Reading goes through a View, which cannot be made without an actor, so that nobody sees what they may not. Writing goes through
+// InTx. What differs between the two databases is in dialect.go.
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+	_ "modernc.org/sqlite" // the SQLite driver, pure Go
+
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// Options tune a DB; the zero value is sensible.
+type Options struct {
+	MaxConns int              // to PostgreSQL; default 4 per CPU, at least 16
+	Now      func() time.Time // the one clock; default time.Now
+	Log      *slog.Logger     // default: discard
+	SlowAt   time.Duration    // statements from here on are logged; 0 logs none
+}
+
+// DB is an open database. On SQLite one connection writes and several read; on PostgreSQL both are the same pool.
+type DB struct {
+	write, read *bun.DB
+	dialect     dialect
+	now         func() time.Time
+	log         *slog.Logger
+	commits     commits
+
+	catalogue   atomic.Pointer[mesa.Catalogue]
+	catalogueMu sync.Mutex
+}
+
+// Open connects to "sqlite://path" or "postgres://…". It does not migrate.
+func Open(ctx context.Context, url string, opts Options) (*DB, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	db := &DB{now: opts.Now, log: opts.Log}
+	if err := db.connect(url, opts); err != nil {
+		return nil, err
+	}
+	hook := statements{log: opts.Log, slowAt: opts.SlowAt}
+	db.write.AddQueryHook(hook)
+	if db.read != db.write {
+		db.read.AddQueryHook(hook)
+	}
+	if err := db.Ping(ctx); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+func (db *DB) connect(url string, opts Options) error {
+	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
+		return db.connectSQLite(path)
+	}
+	if strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://") {
+		return db.connectPostgres(url, opts)
+	}
+	return fmt.Errorf("database URL must begin with sqlite:// or postgres://")
+}
+
+// connectPostgres uses the simple protocol: bun writes arguments into the statement, so preparing each text would only fill
+// the server's memory with statements that never come again.
+func (db *DB) connectPostgres(url string, opts Options) error {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return errors.New("database URL is not a valid postgres:// URL") // the cause would quote the password
+	}
+	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	config.RuntimeParams["timezone"] = "UTC"
+	pool := stdlib.OpenDB(*config)
+	conns := opts.MaxConns
+	if conns == 0 {
+		conns = max(16, 4*runtime.NumCPU())
+	}
+	pool.SetMaxOpenConns(conns)
+	pool.SetMaxIdleConns(conns)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	db.dialect = postgres{}
+	db.write = bun.NewDB(pool, pgdialect.New(), bun.WithDiscardUnknownColumns())
+	db.read = db.write
+	return nil
+}
+
+// connectSQLite opens one writer and several readers. busy_timeout comes first, because switching to WAL may itself have to wait;
+// NORMAL keeps every commit through a killed process, and the file whole through a power cut. Transactions take the write lock at
+// once: a deferred one that upgrades later fails instead of waiting.
+func (db *DB) connectSQLite(path string) error {
+	const common = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(1)" +
+		"&_pragma=cache_size(-65536)&_pragma=mmap_size(268435456)&_pragma=temp_store(MEMORY)"
+	writer, err := sql.Open("sqlite", "file:"+path+common+"&_txlock=immediate")
+	if err != nil {
+		return err
+	}
+	writer.SetMaxOpenConns(1)
+	reader, err := sql.Open("sqlite", "file:"+path+common+"&_pragma=query_only(1)")
+	if err != nil {
+		return err
+	}
+	readers := max(4, 2*runtime.NumCPU())
+	reader.SetMaxOpenConns(readers)
+	reader.SetMaxIdleConns(readers)
+	db.dialect = sqlite{}
+	db.write = bun.NewDB(writer, sqlitedialect.New(), bun.WithDiscardUnknownColumns())
+	db.read = bun.NewDB(reader, sqlitedialect.New(), bun.WithDiscardUnknownColumns())
+	return nil
+}
+
+// Ping says whether the database answers.
+func (db *DB) Ping(ctx context.Context) error {
+	if err := db.write.PingContext(ctx); err != nil {
+		return fmt.Errorf("database does not answer: %w", err)
+	}
+	return nil
+}
+
+// Close releases the connections. It can be called twice.
+func (db *DB) Close() error {
+	if db.read != db.write {
+		_ = db.read.Close()
+	}
+	return db.write.Close()
+}
+
+// Now is the clock of this database, UTC with microseconds, as it stores instants.
+func (db *DB) Now() time.Time { return db.now().UTC().Truncate(time.Microsecond) }
+
+// Backend names the database: "postgres" or "sqlite".
+func (db *DB) Backend() string { return db.dialect.name() }
+
+// Tx is a write transaction.
+type Tx struct {
+	bun.Tx
+	db  *DB
+	ids mesa.IDs
+}
+
+// IDs makes the ids of this transaction.
+func (tx *Tx) IDs() *mesa.IDs { return &tx.ids }
+
+// Now is the clock; read it after taking the locks, so that later transactions have later times.
+func (tx *Tx) Now() time.Time { return tx.db.Now() }
+
+const maxTries = 4
+
+// InTx runs fn in one write transaction and commits it when fn returns nil. A transaction that lost a deadlock is run again, so fn
+// must keep nothing outside tx. Errors come back as fn made them.
+func (db *DB) InTx(ctx context.Context, fn func(tx *Tx) error) error {
+	for try := 1; ; try++ {
+		err := db.tryTx(ctx, fn)
+		if err == nil {
+			db.commits.announce()
+			return nil
+		}
+		if try == maxTries || !db.dialect.isRetryable(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+func (db *DB) tryTx(ctx context.Context, fn func(tx *Tx) error) error {
+	inner, err := db.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer inner.Rollback() // after a commit this does nothing
+	if err := fn(&Tx{Tx: inner, db: db}); err != nil {
+		return err
+	}
+	if err := inner.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// notFound turns "no rows" into ErrNotFound of a field and wraps everything else.
+func notFound(err error, field, what string) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return mesa.ErrNotFound(field)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

@@ -1,0 +1,199 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/uptrace/bun"
+	sqlite3 "modernc.org/sqlite"
+
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// dialect is every difference between the two databases, by name.
+type dialect interface {
+	name() string
+
+	// forUpdate locks the selected rows of a table until the transaction ends.
+	forUpdate(q *bun.SelectQuery, table string) *bun.SelectQuery
+
+	// matchText keeps documents whose search text has all terms.
+	matchText(q *bun.SelectQuery, terms []term) *bun.SelectQuery
+
+	// hasTag keeps documents that carry a tag.
+	hasTag(q *bun.SelectQuery, tag string) *bun.SelectQuery
+
+	// hasAnyTag keeps documents that carry one of the tags.
+	hasAnyTag(q *bun.SelectQuery, tags []string) *bun.SelectQuery
+
+	// perParent is the text of one statement that takes the first rows of a child table for each of many parents:
+	// placeholders are the parents (see parents), then those of where, then the limit.
+	perParent(child, key, where, order string) string
+
+	// parents is the argument of perParent that lists the parents.
+	parents(ids []mesa.DocumentID) any
+
+	// jsonObjects is an aggregate expression: a JSON array of objects with the given keys and values.
+	jsonObjects(keysAndValues ...string) string
+
+	// seconds is an expression: the whole seconds of an instant since 1970, fractions cut off.
+	seconds(column string) string
+
+	// complete keeps the events of transactions older than any that still runs, see events.go.
+	complete() string
+
+	// snapshot are the options of a read transaction that sees one state of the data.
+	snapshot() *sql.TxOptions
+
+	// lockMigrations makes other processes that migrate wait until the transaction ends.
+	lockMigrations(ctx context.Context, tx *Tx) error
+
+	isUnique(err error) bool
+	isRetryable(err error) bool
+}
+
+type postgres struct{}
+
+func (postgres) name() string { return "postgres" }
+
+func (postgres) forUpdate(q *bun.SelectQuery, table string) *bun.SelectQuery {
+	return q.For("UPDATE OF ?", bun.Ident(table))
+}
+
+func (postgres) matchText(q *bun.SelectQuery, terms []term) *bun.SelectQuery {
+	parts := make([]string, len(terms))
+	for i, t := range terms {
+		parts[i] = "'" + t.word + "'"
+		if t.isPrefix {
+			parts[i] += ":*"
+		}
+	}
+	return q.Where("document.search @@ ?::tsquery", strings.Join(parts, " & "))
+}
+
+func (postgres) hasTag(q *bun.SelectQuery, tag string) *bun.SelectQuery {
+	return q.Where("document.tags @> ?::jsonb", jsonArray(tag))
+}
+
+func (p postgres) hasAnyTag(q *bun.SelectQuery, tags []string) *bun.SelectQuery {
+	return q.WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
+		for _, tag := range tags {
+			q = q.WhereOr("document.tags @> ?::jsonb", jsonArray(tag))
+		}
+		return q
+	})
+}
+
+func (postgres) perParent(child, key, where, order string) string {
+	return "SELECT c.* FROM unnest(?::text[]) WITH ORDINALITY AS p (id, n) CROSS JOIN LATERAL (SELECT * FROM " + child +
+		" WHERE " + key + " = p.id COLLATE \"C\" AND " + where + " ORDER BY " + order + " LIMIT ?) AS c ORDER BY p.n, " + prefixed("c", order)
+}
+
+func (postgres) parents(ids []mesa.DocumentID) any {
+	quoted := make([]string, len(ids))
+	for i, id := range ids {
+		quoted[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(string(id)) + `"`
+	}
+	return "{" + strings.Join(quoted, ",") + "}"
+}
+
+func (postgres) jsonObjects(kv ...string) string {
+	return "coalesce(json_agg(json_build_object(" + strings.Join(kv, ", ") + ")), '[]')"
+}
+
+func (postgres) seconds(column string) string {
+	return "CAST(extract(epoch FROM date_trunc('second', " + column + ")) AS bigint)"
+}
+
+func (postgres) complete() string {
+	return "tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+}
+
+func (postgres) snapshot() *sql.TxOptions {
+	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+}
+
+func (postgres) lockMigrations(ctx context.Context, tx *Tx) error {
+	_, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(7369173)")
+	return err
+}
+
+func (postgres) isUnique(err error) bool { return pgCode(err) == "23505" }
+
+// isRetryable: serialization failure or deadlock.
+func (postgres) isRetryable(err error) bool {
+	code := pgCode(err)
+	return code == "40001" || code == "40P01"
+}
+
+func pgCode(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+type sqlite struct{}
+
+func (sqlite) name() string { return "sqlite" }
+
+// forUpdate: a write transaction already has the only write lock.
+func (sqlite) forUpdate(q *bun.SelectQuery, _ string) *bun.SelectQuery { return q }
+
+func (sqlite) matchText(q *bun.SelectQuery, terms []term) *bun.SelectQuery {
+	parts := make([]string, len(terms))
+	for i, t := range terms {
+		parts[i] = `"` + t.word + `"`
+		if t.isPrefix {
+			parts[i] += "*"
+		}
+	}
+	return q.Where("document.row IN (SELECT rowid FROM documents_search WHERE documents_search MATCH ?)", strings.Join(parts, " AND "))
+}
+
+func (sqlite) hasTag(q *bun.SelectQuery, tag string) *bun.SelectQuery {
+	return q.Where("EXISTS (SELECT 1 FROM json_each(document.tags) AS t WHERE t.value = ?)", tag)
+}
+
+func (sqlite) hasAnyTag(q *bun.SelectQuery, tags []string) *bun.SelectQuery {
+	return q.Where("EXISTS (SELECT 1 FROM json_each(document.tags) AS t WHERE t.value IN (?))", bun.In(tags))
+}
+
+func (sqlite) perParent(child, key, where, order string) string {
+	return "SELECT c.* FROM json_each(?) AS p JOIN " + child + " AS c ON c.rowid IN (SELECT rowid FROM " + child +
+		" WHERE " + key + " = p.value AND " + where + " ORDER BY " + order + " LIMIT ?) ORDER BY p.key, " + prefixed("c", order)
+}
+
+func (sqlite) parents(ids []mesa.DocumentID) any { return jsonArray(ids...) }
+
+func (sqlite) jsonObjects(kv ...string) string {
+	return "json_group_array(json_object(" + strings.Join(kv, ", ") + "))"
+}
+
+// seconds cuts the fraction off itself, because SQLite would round it to milliseconds first.
+func (sqlite) seconds(column string) string { return "unixepoch(substr(" + column + ", 1, 19))" }
+
+// complete: there is one writer, so what is there is complete.
+func (sqlite) complete() string { return "1 = 1" }
+
+// snapshot: every SQLite transaction sees one state.
+func (sqlite) snapshot() *sql.TxOptions { return nil }
+
+// lockMigrations: a write transaction already has the only write lock.
+func (sqlite) lockMigrations(context.Context, *Tx) error { return nil }
+
+func (sqlite) isUnique(err error) bool {
+	e, ok := errors.AsType[*sqlite3.Error](err)
+	return ok && (e.Code() == 2067 || e.Code() == 1555) // SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY
+}
+
+func (sqlite) isRetryable(err error) bool {
+	e, ok := errors.AsType[*sqlite3.Error](err)
+	return ok && e.Code()&0xff == 5 // SQLITE_BUSY
+}
+
+// prefixed puts an alias before the one column of an order such as "id DESC".
+func prefixed(alias, order string) string { return alias + "." + order }

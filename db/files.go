@@ -1,0 +1,141 @@
+package db
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// documentRow is a document as it is stored, with the text that searches look at.
+type documentRow struct {
+	mesa.Document `bun:"table:documents,alias:document,extend"`
+	SearchText    string
+}
+
+func rowOf(d *mesa.Document) *documentRow {
+	return &documentRow{Document: *d, SearchText: searchText(d.SearchTerms())}
+}
+
+// DocumentFile locks a visible document and opens its file for a verb; NotFound of the field when there is none.
+func (tx *Tx) DocumentFile(ctx context.Context, by *mesa.Actor, id mesa.DocumentID, field string) (*mesa.File, error) {
+	return tx.openFile(ctx, by, "document.id = ?", string(id), field)
+}
+
+// DerivationFile locks the visible document of a leg and opens its file for a verb; NotFound of the field when there is none.
+func (tx *Tx) DerivationFile(ctx context.Context, by *mesa.Actor, id mesa.DerivationID, field string) (*mesa.File, error) {
+	return tx.openFile(ctx, by, "document.id = (SELECT l.document_id FROM derivations AS l WHERE l.id = ?)", string(id), field)
+}
+
+func (tx *Tx) openFile(ctx context.Context, by *mesa.Actor, where, id, field string) (*mesa.File, error) {
+	view, doc := tx.View(by), &mesa.Document{}
+	q := view.visible(tx.NewSelect().Model(doc).Where(where, id))
+	if err := tx.db.dialect.forUpdate(q, "document").Scan(ctx); err != nil {
+		return nil, notFound(err, field, "lock document")
+	}
+	legs, err := view.LegsByDocument(ctx, []mesa.DocumentID{doc.ID})
+	if err != nil {
+		return nil, err
+	}
+	var records []*mesa.ArchiveRecord
+	if doc.State == mesa.Archived {
+		byDocument, err := view.ArchiveRecordsByDocument(ctx, []mesa.DocumentID{doc.ID})
+		if err != nil {
+			return nil, err
+		}
+		records = byDocument[doc.ID]
+	}
+	return mesa.OpenFile(by, tx.Now(), tx.IDs(), doc, legs[doc.ID], records), nil
+}
+
+// SaveFile numbers and stores what a verb did to a file, events last.
+func (tx *Tx) SaveFile(ctx context.Context, f *mesa.File) error {
+	changes := f.Changes()
+	if len(changes.Events) == 0 {
+		return nil // the verb changed nothing
+	}
+	if err := tx.number(ctx, f, changes); err != nil {
+		return err
+	}
+	if err := tx.saveDocument(ctx, f.Doc, changes.IsNew); err != nil {
+		return err
+	}
+	if len(changes.NewLegs) > 0 {
+		if _, err := tx.NewInsert().Model(&changes.NewLegs).Exec(ctx); err != nil {
+			return fmt.Errorf("insert legs: %w", err)
+		}
+	}
+	for _, leg := range changes.Legs {
+		if _, err := tx.NewUpdate().Model(leg).WherePK().Exec(ctx); err != nil {
+			return fmt.Errorf("update leg: %w", err)
+		}
+	}
+	if err := tx.saveRecord(ctx, changes.Record); err != nil {
+		return err
+	}
+	if err := tx.Grant(ctx, f.Doc.ID, changes.Grants); err != nil {
+		return err
+	}
+	return tx.AppendEvents(ctx, changes.Events)
+}
+
+func (tx *Tx) saveDocument(ctx context.Context, doc *mesa.Document, isNew bool) (err error) {
+	if isNew {
+		_, err = tx.NewInsert().Model(rowOf(doc)).Exec(ctx)
+	} else {
+		_, err = tx.NewUpdate().Model(rowOf(doc)).WherePK().Exec(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("save document: %w", err)
+	}
+	return nil
+}
+
+func (tx *Tx) saveRecord(ctx context.Context, record *mesa.ArchiveRecord) (err error) {
+	switch {
+	case record == nil:
+		return nil
+	case record.State == mesa.ArchiveActive:
+		_, err = tx.NewInsert().Model(record).Exec(ctx)
+	default:
+		_, err = tx.NewUpdate().Model(record).WherePK().Exec(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("save archive record: %w", err)
+	}
+	return nil
+}
+
+// Grant lets areas and users see a document.
+func (tx *Tx) Grant(ctx context.Context, id mesa.DocumentID, grantees []string) error {
+	if len(grantees) == 0 {
+		return nil
+	}
+	rows := make([]documentAccess, len(grantees))
+	for i, g := range grantees {
+		rows[i] = documentAccess{DocumentID: id, Grantee: g}
+	}
+	if _, err := tx.NewInsert().Model(&rows).On("CONFLICT DO NOTHING").Exec(ctx); err != nil {
+		return fmt.Errorf("grant access: %w", err)
+	}
+	return nil
+}
+
+type documentAccess struct {
+	DocumentID mesa.DocumentID `bun:"table:document_access"`
+	Grantee    string
+}
+
+// Watch makes a user follow a document, or (on false) no longer; it says whether anything changed.
+func (tx *Tx) Watch(ctx context.Context, user mesa.UserID, id mesa.DocumentID, on bool) (bool, error) {
+	statement := "INSERT INTO watches (user_id, document_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+	if !on {
+		statement = "DELETE FROM watches WHERE user_id = ? AND document_id = ?"
+	}
+	result, err := tx.NewRaw(statement, user, id).Exec(ctx)
+	if err != nil {
+		return false, fmt.Errorf("watch: %w", err)
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
+}

@@ -1,0 +1,107 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/mesapartes/mesa/migrations"
+)
+
+// Migration is one numbered step of the schema.
+type Migration struct {
+	Name      string    // NNNN_topic
+	AppliedAt time.Time // zero while it is pending
+}
+
+// Migrate applies what is pending, in one transaction for each step with its mark, and returns the names of what it applied.
+// Several processes may call it at once: one works, the others wait and find nothing to do.
+func (db *DB) Migrate(ctx context.Context) ([]string, error) {
+	var applied []string
+	for {
+		name, err := db.applyNext(ctx)
+		if err != nil || name == "" {
+			return applied, err
+		}
+		applied = append(applied, name)
+	}
+}
+
+func (db *DB) applyNext(ctx context.Context) (name string, err error) {
+	err = db.InTx(ctx, func(tx *Tx) error {
+		name = ""
+		if err := db.dialect.lockMigrations(ctx, tx); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL)"); err != nil {
+			return fmt.Errorf("create schema_migrations: %w", err)
+		}
+		list, err := db.migrations(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, m := range list {
+			if m.AppliedAt.IsZero() {
+				name = m.Name
+				return db.apply(ctx, tx, name)
+			}
+		}
+		return nil
+	})
+	return name, err
+}
+
+func (db *DB) apply(ctx context.Context, tx *Tx, name string) error {
+	text, err := fs.ReadFile(migrations.Files, path.Join(db.Backend(), name+".sql"))
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Tx.Tx.ExecContext(ctx, string(text)); err != nil { // past bun, which would read ? in it as a placeholder
+		return fmt.Errorf("migration %s: %w", name, err)
+	}
+	_, err = tx.NewRaw("INSERT INTO schema_migrations (name, applied_at) VALUES (?, ?)", name, tx.Now().Format(time.RFC3339)).Exec(ctx)
+	return err
+}
+
+// Migrations lists all steps in order, with the instant at which each was applied.
+func (db *DB) Migrations(ctx context.Context) ([]Migration, error) {
+	return db.migrations(ctx, db.read)
+}
+
+func (db *DB) migrations(ctx context.Context, from bun.IDB) ([]Migration, error) {
+	names, err := db.embedded()
+	if err != nil {
+		return nil, err
+	}
+	var rows []struct{ Name, AppliedAt string }
+	if err := from.NewRaw("SELECT name, applied_at FROM schema_migrations").Scan(ctx, &rows); err != nil {
+		return nil, fmt.Errorf("read schema_migrations: %w", err)
+	}
+	list := make([]Migration, len(names))
+	for i, name := range names {
+		list[i].Name = name
+		for _, row := range rows {
+			if row.Name == name {
+				list[i].AppliedAt, _ = time.Parse(time.RFC3339, row.AppliedAt)
+			}
+		}
+	}
+	return list, nil
+}
+
+// embedded lists the names of the steps that this binary has.
+func (db *DB) embedded() ([]string, error) {
+	files, err := fs.Glob(migrations.Files, db.Backend()+"/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range files {
+		files[i] = strings.TrimSuffix(path.Base(f), ".sql")
+	}
+	return files, nil
+}

@@ -1,0 +1,201 @@
+package db
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// Sizes of a page.
+const (
+	DefaultPage = 20
+	MaxPage     = 200
+)
+
+// Page says which part of a list is wanted (Relay): First after After, or Last before Before.
+type Page struct {
+	First, Last   *int
+	After, Before string // cursors, "" for the ends
+	WithTotal     bool   // whether to count the whole list
+}
+
+// size is how many items are wanted, and whether they are taken from the end.
+func (p Page) size() (n int, fromEnd bool, err error) {
+	if p.First != nil && p.Last != nil {
+		return 0, false, mesa.Invalid("last", "Use first o last, no ambos.")
+	}
+	want, field := p.First, "first"
+	if p.Last != nil {
+		want, field, fromEnd = p.Last, "last", true
+	}
+	switch {
+	case want == nil:
+		return DefaultPage, p.Before != "" && p.After == "", nil
+	case *want < 0:
+		return 0, false, mesa.Invalid(field, "El tamaño de página no puede ser negativo.")
+	case *want > MaxPage:
+		return 0, false, mesa.Fail(mesa.LimitExceeded, field, "Una página tiene %d elementos como máximo.", MaxPage).With("limit", MaxPage)
+	}
+	return *want, fromEnd, nil
+}
+
+// Slice is the part of a list that was asked for.
+type Slice[T any] struct {
+	Items       []T
+	HasNext     bool
+	HasPrevious bool
+	Total       int            // set when Page.WithTotal
+	Cursor      func(T) string // names the place of an item
+}
+
+// keyKind says how a column of a keyset is written in a cursor.
+type keyKind int
+
+const (
+	textKey keyKind = iota
+	timeKey
+	dateKey
+	numberKey
+)
+
+// key is one column of a keyset: an SQL expression and its kind.
+type key struct {
+	expr string
+	kind keyKind
+}
+
+// keyset is a total order of a list: all columns in one direction, the last one unique.
+type keyset struct {
+	name string // tells cursors of different orders apart
+	keys []key
+	desc bool
+}
+
+// order writes the ORDER BY, reversed when the page is taken from the end.
+func (k keyset) order(reversed bool) string {
+	direction := " ASC"
+	if k.desc != reversed {
+		direction = " DESC"
+	}
+	parts := make([]string, len(k.keys))
+	for i, key := range k.keys {
+		parts[i] = key.expr + direction
+	}
+	return strings.Join(parts, ", ")
+}
+
+// beyond keeps the rows that follow a place in the direction of the list, or (before) precede it.
+func (k keyset) beyond(q *bun.SelectQuery, place []any, before bool) *bun.SelectQuery {
+	exprs := make([]string, len(k.keys))
+	for i, key := range k.keys {
+		exprs[i] = key.expr
+	}
+	sign := ">"
+	if k.desc != before {
+		sign = "<"
+	}
+	return q.Where("("+strings.Join(exprs, ", ")+") "+sign+" (?)", bun.In(place))
+}
+
+// cursor names a place: base64url of a JSON list of the order's name and the values of its columns.
+func (k keyset) cursor(values ...any) string {
+	parts := []any{k.name}
+	for _, v := range values {
+		switch v := v.(type) {
+		case time.Time:
+			parts = append(parts, v.UTC().Format(time.RFC3339Nano))
+		case mesa.Date:
+			parts = append(parts, v.String())
+		default:
+			parts = append(parts, v)
+		}
+	}
+	b, _ := json.Marshal(parts) // texts and numbers always marshal
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// place reads a cursor of this order; anything else is a violation of the field.
+func (k keyset) place(cursor, field string) ([]any, error) {
+	bad := mesa.Invalid(field, "El cursor no corresponde a esta lista.")
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(raw) > 500 {
+		return nil, bad
+	}
+	var parts []any
+	if err := json.Unmarshal(raw, &parts); err != nil || len(parts) != len(k.keys)+1 || parts[0] != k.name {
+		return nil, bad
+	}
+	place := make([]any, len(k.keys))
+	for i, key := range k.keys {
+		if place[i] = key.kind.read(parts[i+1]); place[i] == nil {
+			return nil, bad
+		}
+	}
+	return place, nil
+}
+
+// read checks a value of a cursor; nil when it is not of the kind.
+func (k keyKind) read(v any) any {
+	s, isText := v.(string)
+	n, isNumber := v.(float64)
+	switch {
+	case k == numberKey && isNumber && n == float64(int64(n)):
+		return int64(n)
+	case k == textKey && isText && !strings.ContainsRune(s, 0):
+		return s
+	case k == dateKey && isText:
+		if d, err := mesa.ParseDate(s); err == nil {
+			return d
+		}
+	case k == timeKey && isText:
+		if t, err := time.Parse(time.RFC3339Nano, s); err == nil && t.Year() >= 0 && t.Year() <= 9999 {
+			return t.UTC().Truncate(time.Microsecond)
+		}
+	}
+	return nil
+}
+
+// apply orders a query, moves it to the page and asks for one row more, which tells whether there is another page.
+func (k keyset) apply(q *bun.SelectQuery, p Page) (*bun.SelectQuery, error) {
+	n, fromEnd, err := p.size()
+	if err != nil {
+		return nil, err
+	}
+	for _, bound := range []struct {
+		cursor, field string
+		before        bool
+	}{{p.After, "after", false}, {p.Before, "before", true}} {
+		if bound.cursor == "" {
+			continue
+		}
+		place, err := k.place(bound.cursor, bound.field)
+		if err != nil {
+			return nil, err
+		}
+		q = k.beyond(q, place, bound.before)
+	}
+	return q.OrderExpr(k.order(fromEnd)).Limit(int64(n) + 1), nil
+}
+
+// slice cuts the extra row off and puts a page from the end into the order of the list.
+func slice[T any](rows []T, p Page) Slice[T] {
+	n, fromEnd, _ := p.size() // checked by apply
+	more := len(rows) > n
+	if more {
+		rows = rows[:n]
+	}
+	if rows == nil {
+		rows = []T{}
+	}
+	if fromEnd {
+		slices.Reverse(rows)
+		return Slice[T]{Items: rows, HasPrevious: more, HasNext: p.Before != ""}
+	}
+	return Slice[T]{Items: rows, HasNext: more, HasPrevious: p.After != ""}
+}

@@ -1,0 +1,199 @@
+package db
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// TokenHash is what is stored of a bearer token.
+func TokenHash(token string) []byte {
+	sum := sha256.Sum256([]byte(token))
+	return sum[:]
+}
+
+// signedIn is what one statement tells about a token: the account, its rights and the version of the catalogue.
+type signedIn struct {
+	ID        mesa.UserID
+	FullName  string
+	SessionID mesa.SessionID
+	ExpiresAt time.Time
+	Version   int64
+	Roles     json.RawMessage
+	Areas     json.RawMessage
+}
+
+// Actor is who holds the token now and the catalogue that their request works with. Unauthenticated when the token is unknown,
+// ended or expired, or the account inactive. It is one statement: permission changes bite on the next request.
+func (db *DB) Actor(ctx context.Context, token string) (*mesa.Actor, error) {
+	now, row := db.Now(), signedIn{}
+	err := db.read.NewRaw(`SELECT u.id, u.full_name, s.id AS session_id, s.expires_at, v.version,
+		(SELECT `+db.dialect.jsonObjects("'Role'", "r.role", "'Area'", "r.area_id", "'Until'", "r.until_on")+` FROM role_assignments AS r WHERE r.user_id = u.id) AS roles,
+		(SELECT `+db.dialect.jsonObjects("'Area'", "m.area_id", "'Primary'", "m.is_primary", "'From'", "m.from_on", "'Until'", "m.until_on")+` FROM memberships AS m WHERE m.user_id = u.id) AS areas
+		FROM sessions AS s JOIN users AS u ON u.id = s.user_id CROSS JOIN catalogue_version AS v
+		WHERE s.token_hash = ? AND s.ended_at IS NULL AND s.expires_at > ? AND u.is_active`, TokenHash(token), now).Scan(ctx, &row)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, mesa.ErrUnauthenticated()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read session: %w", err)
+	}
+	cat, err := db.Catalogue(ctx, row.Version)
+	if err != nil {
+		return nil, err
+	}
+	grants, areas, err := row.inForce(cat.Today(now))
+	if err != nil {
+		return nil, err
+	}
+	actor := mesa.NewActor(cat, &mesa.User{ID: row.ID, FullName: row.FullName}, grants, areas)
+	actor.SessionID, actor.ExpiresAt = row.SessionID, row.ExpiresAt
+	return actor, nil
+}
+
+// inForce keeps the roles and memberships that hold on a day, the primary area first.
+func (s signedIn) inForce(today mesa.Date) ([]mesa.RoleGrant, []mesa.AreaID, error) {
+	var roles []struct {
+		Role  mesa.RoleCode
+		Area  mesa.AreaID
+		Until mesa.Date
+	}
+	if err := json.Unmarshal(s.Roles, &roles); err != nil {
+		return nil, nil, fmt.Errorf("roles of %s: %w", s.ID, err)
+	}
+	var memberships []struct {
+		Area        mesa.AreaID
+		Primary     flag
+		From, Until mesa.Date
+	}
+	if err := json.Unmarshal(s.Areas, &memberships); err != nil {
+		return nil, nil, fmt.Errorf("memberships of %s: %w", s.ID, err)
+	}
+	var grants []mesa.RoleGrant
+	for _, r := range roles {
+		if r.Until.IsZero() || r.Until >= today {
+			grants = append(grants, mesa.RoleGrant{Role: r.Role, Area: r.Area})
+		}
+	}
+	areas := []mesa.AreaID{}
+	for _, m := range memberships {
+		if m.From > today || !m.Until.IsZero() && m.Until < today {
+			continue
+		}
+		if m.Primary {
+			areas = append([]mesa.AreaID{m.Area}, areas...)
+		} else {
+			areas = append(areas, m.Area)
+		}
+	}
+	return grants, areas, nil
+}
+
+// flag reads a boolean from JSON made by either database: true or 1.
+type flag bool
+
+// UnmarshalJSON reads true, false, 1 or 0.
+func (f *flag) UnmarshalJSON(b []byte) error {
+	*f = string(b) == "true" || string(b) == "1"
+	return nil
+}
+
+// UserByEmail finds an active account; NotFound when there is none.
+func (db *DB) UserByEmail(ctx context.Context, email string) (*mesa.User, error) {
+	user := &mesa.User{}
+	err := db.read.NewSelect().Model(user).Where("email = ?", email).Where("is_active").Scan(ctx)
+	if err != nil {
+		return nil, notFound(err, "email", "find user")
+	}
+	return user, nil
+}
+
+// ActorOf is the actor of an account outside a request, for the command line and tests; NotFound when it does not exist.
+func (db *DB) ActorOf(ctx context.Context, id mesa.UserID) (*mesa.Actor, error) {
+	cat, err := db.Catalogue(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	user := cat.User(id)
+	if user == nil {
+		return nil, mesa.ErrNotFound("id")
+	}
+	row := signedIn{ID: id}
+	err = db.read.NewRaw(`SELECT
+		(SELECT `+db.dialect.jsonObjects("'Role'", "r.role", "'Area'", "r.area_id", "'Until'", "r.until_on")+` FROM role_assignments AS r WHERE r.user_id = ?0) AS roles,
+		(SELECT `+db.dialect.jsonObjects("'Area'", "m.area_id", "'Primary'", "m.is_primary", "'From'", "m.from_on", "'Until'", "m.until_on")+` FROM memberships AS m WHERE m.user_id = ?0) AS areas`,
+		id).Scan(ctx, &row)
+	if err != nil {
+		return nil, fmt.Errorf("read rights: %w", err)
+	}
+	grants, areas, err := row.inForce(cat.Today(db.Now()))
+	if err != nil {
+		return nil, err
+	}
+	return mesa.NewActor(cat, user, grants, areas), nil
+}
+
+// InsertSession stores a new session.
+func (tx *Tx) InsertSession(ctx context.Context, s *mesa.Session) error {
+	if _, err := tx.NewInsert().Model(s).Exec(ctx); err != nil {
+		return fmt.Errorf("insert session: %w", err)
+	}
+	_, err := tx.NewRaw("UPDATE users SET last_sign_in_at = ? WHERE id = ?", s.CreatedAt, s.UserID).Exec(ctx)
+	return err
+}
+
+// EndSession ends a session now.
+func (tx *Tx) EndSession(ctx context.Context, id mesa.SessionID) error {
+	_, err := tx.NewRaw("UPDATE sessions SET ended_at = ? WHERE id = ? AND ended_at IS NULL", tx.Now(), id).Exec(ctx)
+	return err
+}
+
+// SignInFailures counts the failed sign-ins of an e-mail since an instant.
+func (db *DB) SignInFailures(ctx context.Context, email string, since time.Time) (n int, err error) {
+	err = db.read.NewRaw("SELECT count(*) FROM sign_in_failures WHERE email = ? AND at > ?", email, since).Scan(ctx, &n)
+	return n, err
+}
+
+// AddSignInFailure notes one and forgets those before an instant.
+func (tx *Tx) AddSignInFailure(ctx context.Context, email string, forget time.Time) error {
+	if _, err := tx.NewRaw("DELETE FROM sign_in_failures WHERE at <= ?", forget).Exec(ctx); err != nil {
+		return err
+	}
+	_, err := tx.NewRaw("INSERT INTO sign_in_failures (email, at) VALUES (?, ?)", email, tx.Now()).Exec(ctx)
+	return err
+}
+
+// ClearSignInFailures forgets the failures of an e-mail.
+func (tx *Tx) ClearSignInFailures(ctx context.Context, email string) error {
+	_, err := tx.NewRaw("DELETE FROM sign_in_failures WHERE email = ?", email).Exec(ctx)
+	return err
+}
+
+// IsMember says whether an active user works in an area on a day.
+func (tx *Tx) IsMember(ctx context.Context, user mesa.UserID, area mesa.AreaID, on mesa.Date) (bool, error) {
+	n, err := tx.NewSelect().TableExpr("memberships AS m").Join("JOIN users AS u ON u.id = m.user_id").
+		Where("m.user_id = ? AND m.area_id = ? AND u.is_active", user, area).Where("m.from_on <= ? AND (m.until_on IS NULL OR m.until_on >= ?)", on, on).
+		Count(ctx)
+	return n > 0, err
+}
+
+// FindOrAddParty finds the party with the same identity or stores this one; the id is set either way. A party without an identity
+// number is always a new one.
+func (tx *Tx) FindOrAddParty(ctx context.Context, p *mesa.Party) error {
+	p.ID, p.CreatedAt = tx.IDs().Party(tx.Now()), tx.Now()
+	insert := tx.NewInsert().Model(p)
+	if p.IDType != mesa.NoID {
+		insert = insert.On("CONFLICT (id_type, id_number) WHERE id_type <> 'NONE' DO UPDATE").
+			Set("email = coalesce(party.email, excluded.email)").Set("phone = coalesce(party.phone, excluded.phone)").Returning("id")
+	}
+	if _, err := insert.Exec(ctx); err != nil {
+		return fmt.Errorf("store party: %w", err)
+	}
+	return nil
+}

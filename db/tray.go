@@ -1,0 +1,147 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// tray says what is in one list of an area's work. Count and list are made from the same row, so they always agree.
+type tray struct {
+	box   mesa.TrayBox
+	leg   string // condition on a leg x of the area; "" when the list is of documents
+	where string // condition on the document
+}
+
+// trays is every list. In the conditions ?area is the area, ?user the viewer, ?today and ?amber the dates of the traffic light.
+// Where several legs put a document into a list, the newest stands for it.
+var trays = []tray{
+	{mesa.TrayToRegister, "", "document.state = 'SUBMITTED' AND document.current_area_id = ?area"},
+	{mesa.TrayToDerive, "", "document.state = 'REGISTERED' AND document.current_area_id = ?area"},
+	{mesa.TrayToReceive, "x.to_id = ?area AND x.kind = 'ACTION' AND x.state = 'PENDING'", ""},
+	{mesa.TrayInHand, "x.to_id = ?area AND x.kind = 'ACTION' AND x.state = 'RECEIVED'", ""},
+	{mesa.TrayCopies, "x.to_id = ?area AND x.kind = 'COPY' AND x.state = 'PENDING'", ""},
+	{mesa.TrayReturned, "x.to_id = ?area AND x.kind = 'ACTION' AND x.state = 'PENDING' AND x.origin = 'RETURN'", ""},
+	{mesa.TraySent, "x.from_id = ?area AND x.state IN ('PENDING', 'RECEIVED')", ""},
+	{mesa.TrayObserved, "", "document.state = 'OBSERVED' AND document.current_area_id = ?area"},
+	{mesa.TrayOverdue, "", running + " AND document.due_on < ?today AND " + heldByArea},
+	{mesa.TrayDueSoon, "", running + " AND document.due_on BETWEEN ?today AND ?amber AND " + heldByArea},
+	{mesa.TrayAttended, "x.to_id = ?area AND x.kind = 'ACTION' AND x.state = 'ATTENDED'", "document.state = 'ATTENDED'"},
+	{mesa.TrayToArchive, "", "document.state IN ('ATTENDED', 'NOT_FILED') AND document.current_area_id = ?area"},
+	{mesa.TrayWatched, "", "EXISTS (SELECT 1 FROM watches AS w WHERE w.document_id = document.id AND w.user_id = ?user)"},
+}
+
+// heldByArea: the area is the holder or has an open ACTION leg.
+const heldByArea = "(document.current_area_id = ?area OR EXISTS (SELECT 1 FROM derivations AS h WHERE h.document_id = document.id AND h.to_id = ?area AND h.kind = 'ACTION' AND h.state IN ('PENDING', 'RECEIVED')))"
+
+// newestOpenLeg is the leg by which an area holds a document, in lists of documents.
+const newestOpenLeg = "(SELECT max(h.id) FROM derivations AS h WHERE h.document_id = document.id AND h.to_id = ?area AND h.kind = 'ACTION' AND h.state IN ('PENDING', 'RECEIVED'))"
+
+var (
+	legOrder     = keyset{name: "tray-legs", keys: []key{{"x.id", textKey}}, desc: true}
+	trayDocOrder = keyset{name: "tray-documents", keys: []key{{"document.listed_at", timeKey}, {"document.id", textKey}}, desc: true}
+)
+
+// trayQuery selects from a tray; the caller says which columns.
+func (v *View) trayQuery(t tray, area mesa.AreaID) *bun.SelectQuery {
+	q, args := v.idb.NewSelect(), v.trayArgs(area)
+	if t.leg == "" {
+		return v.visible(q.TableExpr("documents AS document").Where(t.where, args))
+	}
+	newer := strings.ReplaceAll(t.leg, "x.", "y.")
+	q = q.TableExpr("derivations AS x").Join("JOIN documents AS document ON document.id = x.document_id").Where(t.leg, args).
+		Where("NOT EXISTS (SELECT 1 FROM derivations AS y WHERE y.document_id = x.document_id AND y.id > x.id AND "+newer+")", args)
+	if t.where != "" {
+		q = q.Where(t.where, args)
+	}
+	return v.visible(q)
+}
+
+// trayArgs are the named arguments of the conditions.
+type trayArgs struct {
+	Area         mesa.AreaID
+	User         mesa.UserID
+	Today, Amber mesa.Date
+}
+
+func (v *View) trayArgs(area mesa.AreaID) trayArgs {
+	return trayArgs{Area: area, User: v.actor.UserID, Today: v.today, Amber: v.cat.Calendar.AmberUntil(v.today)}
+}
+
+// Tray lists one box of an area, newest first. The caller has checked that the actor may look at the area.
+func (v *View) Tray(ctx context.Context, area mesa.AreaID, box mesa.TrayBox, p Page) (Slice[mesa.TrayItem], error) {
+	none := Slice[mesa.TrayItem]{}
+	t := trayOf(box)
+	total := 0
+	if p.WithTotal {
+		if err := v.trayQuery(t, area).ColumnExpr("count(*)").Scan(ctx, &total); err != nil {
+			return none, fmt.Errorf("count tray: %w", err)
+		}
+	}
+	order, columns := trayDocOrder, "document.id AS document_id, document.listed_at, coalesce("+newestOpenLeg+", '') AS derivation_id"
+	if t.leg != "" {
+		order, columns = legOrder, "x.document_id, x.id AS derivation_id, document.listed_at"
+	}
+	q, err := order.apply(v.trayQuery(t, area).ColumnExpr(columns, v.trayArgs(area)), p)
+	if err != nil {
+		return none, err
+	}
+	var rows []trayRow
+	if err := q.Scan(ctx, &rows); err != nil {
+		return none, fmt.Errorf("list tray: %w", err)
+	}
+	return traySlice(slice(rows, p), order, t.leg != "", total), nil
+}
+
+func traySlice(rows Slice[trayRow], order keyset, byLeg bool, total int) Slice[mesa.TrayItem] {
+	s := Slice[mesa.TrayItem]{HasNext: rows.HasNext, HasPrevious: rows.HasPrevious, Total: total, Items: make([]mesa.TrayItem, len(rows.Items))}
+	cursors := make(map[mesa.TrayItem]string, len(rows.Items))
+	for i, row := range rows.Items {
+		s.Items[i] = row.TrayItem
+		if byLeg {
+			cursors[row.TrayItem] = order.cursor(row.DerivationID)
+		} else {
+			cursors[row.TrayItem] = order.cursor(row.ListedAt, row.DocumentID)
+		}
+	}
+	s.Cursor = func(item mesa.TrayItem) string { return cursors[item] }
+	return s
+}
+
+func trayOf(box mesa.TrayBox) tray {
+	for _, t := range trays {
+		if t.box == box {
+			return t
+		}
+	}
+	return tray{box: box, where: "1 = 0"}
+}
+
+// TrayCounts counts every box of an area in one statement.
+func (v *View) TrayCounts(ctx context.Context, area mesa.AreaID) ([]mesa.TrayCount, error) {
+	counts := make([]mesa.TrayCount, len(trays))
+	q := v.idb.NewSelect()
+	for i, t := range trays {
+		counts[i].Box = t.box
+		q = q.ColumnExpr("(?) AS ?", v.trayQuery(t, area).ColumnExpr("count(*)"), bun.Ident(strings.ToLower(string(t.box))))
+	}
+	into := make([]any, len(counts))
+	for i := range counts {
+		into[i] = &counts[i].Count
+	}
+	if err := q.Scan(ctx, into...); err != nil {
+		return nil, fmt.Errorf("count trays: %w", err)
+	}
+	return counts, nil
+}
+
+// trayRow is an item with the column that its place needs.
+type trayRow struct {
+	mesa.TrayItem
+	ListedAt time.Time
+}

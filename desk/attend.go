@@ -1,0 +1,52 @@
+package desk
+
+import (
+	"context"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// AttendDerivationInput is how a leg is ended.
+type AttendDerivationInput struct {
+	DerivationID    mesa.DerivationID
+	ClosingNotes    string
+	Outcome         mesa.Outcome
+	Next            []mesa.DerivationTargetInput
+	ExpectedVersion *int
+	IdempotencyKey  *string
+}
+
+// Attend ends a received leg (D3); the last one ends the document (T11).
+func (d *Desk) Attend(ctx context.Context, by *mesa.Actor, in AttendDerivationInput) (leg *mesa.Derivation, err error) {
+	err = d.write(ctx, by, func(tx *db.Tx) error {
+		var done derived
+		err := tx.Once(ctx, by, keyOf(in.IdempotencyKey), in, &done, func() error {
+			_, err := d.legInTx(ctx, tx, by, in.DerivationID, in.ExpectedVersion, func(tx *db.Tx, f *mesa.File) error {
+				next := cleanTargets(in.Next)
+				if err := d.checkAssignees(ctx, tx, by, next, "next"); err != nil {
+					return err
+				}
+				leg, err = f.Attend(in.DerivationID, lines(in.ClosingNotes), in.Outcome, next)
+				return err
+			})
+			return err
+		})
+		if err == nil && leg == nil { // a repeat
+			leg, err = findLeg(ctx, tx.View(by), in.DerivationID)
+		}
+		return err
+	})
+	return leg, err
+}
+
+func findLeg(ctx context.Context, view *db.View, id mesa.DerivationID) (*mesa.Derivation, error) {
+	found, err := view.DerivationsByID(ctx, []mesa.DerivationID{id})
+	if err != nil {
+		return nil, err
+	}
+	if found[id] == nil {
+		return nil, mesa.ErrNotFound("derivationId")
+	}
+	return found[id], nil
+}

@@ -1,0 +1,105 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// DeriveDocumentInput is a document and where it goes.
+type DeriveDocumentInput struct {
+	DocumentID      mesa.DocumentID
+	Targets         []mesa.DerivationTargetInput
+	ExpectedVersion *int
+	IdempotencyKey  *string
+}
+
+// Derive hands a document on to other areas (D1) from the area of the actor that holds it.
+func (d *Desk) Derive(ctx context.Context, by *mesa.Actor, in DeriveDocumentInput) (doc *mesa.Document, legs []*mesa.Derivation, err error) {
+	err = d.write(ctx, by, func(tx *db.Tx) error {
+		doc, legs, err = d.derive(ctx, tx, by, in)
+		return err
+	})
+	return doc, legs, err
+}
+
+// derived is what is remembered of a derivation under an idempotency key.
+type derived struct{ IDs []mesa.DerivationID }
+
+func (d *Desk) derive(ctx context.Context, tx *db.Tx, by *mesa.Actor, in DeriveDocumentInput) (doc *mesa.Document, legs []*mesa.Derivation, err error) {
+	var result derived
+	err = tx.Once(ctx, by, keyOf(in.IdempotencyKey), in, &result, func() error {
+		f, err := tx.DocumentFile(ctx, by, in.DocumentID, "documentId")
+		if err != nil {
+			return err
+		}
+		if err := mesa.ExpectVersion(in.ExpectedVersion, f.Doc.Version); err != nil {
+			return err
+		}
+		from, err := f.HolderFor(mesa.MayDerive)
+		if err != nil {
+			return err
+		}
+		targets := cleanTargets(in.Targets)
+		if err := d.checkAssignees(ctx, tx, by, targets, "targets"); err != nil {
+			return err
+		}
+		if legs, err = f.Derive(from, targets); err != nil {
+			return err
+		}
+		doc = f.Doc
+		for _, leg := range legs {
+			result.IDs = append(result.IDs, leg.ID)
+		}
+		return tx.SaveFile(ctx, f)
+	})
+	if err == nil && doc == nil { // a repeat
+		return d.asDerived(ctx, tx, by, in.DocumentID, result)
+	}
+	return doc, legs, err
+}
+
+func (d *Desk) asDerived(ctx context.Context, tx *db.Tx, by *mesa.Actor, id mesa.DocumentID, result derived) (*mesa.Document, []*mesa.Derivation, error) {
+	view := tx.View(by)
+	doc, err := view.Document(ctx, db.DocumentBy{ID: id})
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := view.DerivationsByID(ctx, result.IDs)
+	if err != nil {
+		return nil, nil, err
+	}
+	legs := make([]*mesa.Derivation, 0, len(result.IDs))
+	for _, id := range result.IDs {
+		if leg := found[id]; leg != nil {
+			legs = append(legs, leg)
+		}
+	}
+	return doc, legs, nil
+}
+
+// checkAssignees makes sure that whoever is put in charge is an active member of the target area.
+func (d *Desk) checkAssignees(ctx context.Context, tx *db.Tx, by *mesa.Actor, targets []mesa.DerivationTargetInput, field string) error {
+	for i, t := range targets {
+		if t.AssigneeID == "" {
+			continue
+		}
+		if err := d.checkMember(ctx, tx, by, t.AssigneeID, t.AreaID, fmt.Sprintf("%s.%d.assigneeId", field, i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Desk) checkMember(ctx context.Context, tx *db.Tx, by *mesa.Actor, user mesa.UserID, area mesa.AreaID, field string) error {
+	ok, err := tx.IsMember(ctx, user, area, by.Catalogue.Today(tx.Now()))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return mesa.Invalid(field, "La persona no es integrante activa del área.")
+	}
+	return nil
+}

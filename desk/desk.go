@@ -1,0 +1,104 @@
+// Package desk does the work: one file per verb, each verb one transaction that checks, changes rows and appends events.
+//
+// The rules are in mesa (File), the SQL in db. A verb loads the file of a document under lock, lets the rules change it and
+// stores what changed; what the world sees follows from the committed events.
+package desk
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/internal/auth"
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// Desk does the work on a database.
+type Desk struct {
+	db        *db.DB
+	log       *slog.Logger
+	passwords *auth.Passwords
+
+	sweep sync.Mutex
+}
+
+// New makes a desk. A nil log discards.
+func New(db *db.DB, log *slog.Logger) *Desk {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Desk{db: db, log: log, passwords: auth.NewPasswords()}
+}
+
+// write runs a verb in one transaction. A permission that was missing is recorded in a transaction of its own.
+func (d *Desk) write(ctx context.Context, by *mesa.Actor, verb func(tx *db.Tx) error) error {
+	err := d.db.InTx(ctx, verb)
+	if mesa.CodeOf(err) == mesa.Forbidden {
+		d.recordDenial(ctx, by, err)
+	}
+	return err
+}
+
+// Deny records a missing permission of a read; the error comes back for the caller to return.
+func (d *Desk) Deny(ctx context.Context, by *mesa.Actor, err error) error {
+	d.recordDenial(ctx, by, err)
+	return err
+}
+
+// recordDenial writes access.denied. It outlives the request: whoever is refused must not escape the record by hanging up.
+func (d *Desk) recordDenial(ctx context.Context, by *mesa.Actor, cause error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	err := d.db.InTx(ctx, func(tx *db.Tx) error {
+		e := mesa.NewEvent(tx.IDs(), by, tx.Now(), mesa.AccessDenied)
+		e.Text = cause.Error()
+		return tx.AppendEvents(ctx, []*mesa.Event{e})
+	})
+	if err != nil {
+		d.log.ErrorContext(ctx, "denied attempt not recorded", "actor", by.UserID, "error", err)
+	}
+}
+
+// onDocument runs a verb on the file of a document: lock, check the version, let the rule change it, store.
+func (d *Desk) onDocument(ctx context.Context, by *mesa.Actor, id mesa.DocumentID, expected *int, rule func(tx *db.Tx, f *mesa.File) error) (doc *mesa.Document, err error) {
+	err = d.write(ctx, by, func(tx *db.Tx) error {
+		f, err := tx.DocumentFile(ctx, by, id, "documentId")
+		if err != nil {
+			return err
+		}
+		doc = f.Doc
+		if err := mesa.ExpectVersion(expected, f.Doc.Version); err != nil {
+			return err
+		}
+		if err := rule(tx, f); err != nil {
+			return err
+		}
+		return tx.SaveFile(ctx, f)
+	})
+	return doc, err
+}
+
+// onLeg runs a verb on the file of a leg, like onDocument.
+func (d *Desk) onLeg(ctx context.Context, by *mesa.Actor, id mesa.DerivationID, expected *int, rule func(tx *db.Tx, f *mesa.File) error) (doc *mesa.Document, err error) {
+	err = d.write(ctx, by, func(tx *db.Tx) error {
+		doc, err = d.legInTx(ctx, tx, by, id, expected, rule)
+		return err
+	})
+	return doc, err
+}
+
+func (d *Desk) legInTx(ctx context.Context, tx *db.Tx, by *mesa.Actor, id mesa.DerivationID, expected *int, rule func(tx *db.Tx, f *mesa.File) error) (*mesa.Document, error) {
+	f, err := tx.DerivationFile(ctx, by, id, "derivationId")
+	if err != nil {
+		return nil, err
+	}
+	if err := mesa.ExpectVersion(expected, f.Leg(id).Version); err != nil {
+		return nil, err
+	}
+	if err := rule(tx, f); err != nil {
+		return nil, err
+	}
+	return f.Doc, tx.SaveFile(ctx, f)
+}

@@ -1,0 +1,79 @@
+package graph
+
+import (
+	"context"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/graph/model"
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// selects says whether the operation selects a field below the present one.
+func selects(ctx context.Context, name string) bool {
+	for _, f := range graphql.CollectFieldsCtx(ctx, nil) {
+		if f.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func page(ctx context.Context, first, last *int, after, before *string) db.Page {
+	return db.Page{First: first, Last: last, After: deref(after), Before: deref(before), WithTotal: selects(ctx, "totalCount")}
+}
+
+func childPage(ctx context.Context, id mesa.DocumentID, first *int, after *string) db.ChildPage {
+	p := db.ChildPage{DocumentID: id, First: db.DefaultPage, After: deref(after), WithTotal: selects(ctx, "totalCount")}
+	if first != nil {
+		p.First = *first
+	}
+	return p
+}
+
+func deref[T any](p *T) T {
+	var zero T
+	if p == nil {
+		return zero
+	}
+	return *p
+}
+
+func pageInfo[T any](s db.Slice[T]) *model.PageInfo {
+	info := &model.PageInfo{HasNextPage: s.HasNext, HasPreviousPage: s.HasPrevious}
+	if n := len(s.Items); n > 0 {
+		start, end := s.Cursor(s.Items[0]), s.Cursor(s.Items[n-1])
+		info.StartCursor, info.EndCursor = &start, &end
+	}
+	return info
+}
+
+// edges pairs items with their cursors.
+func edges[T, E any](s db.Slice[T], edge func(cursor string, node T) *E) []*E {
+	list := make([]*E, len(s.Items))
+	for i, item := range s.Items {
+		list[i] = edge(s.Cursor(item), item)
+	}
+	return list
+}
+
+func documentConnection(s db.Slice[*mesa.Document]) *model.DocumentConnection {
+	return &model.DocumentConnection{Nodes: s.Items, PageInfo: pageInfo(s), TotalCount: s.Total,
+		Edges: edges(s, func(c string, n *mesa.Document) *model.DocumentEdge { return &model.DocumentEdge{Cursor: c, Node: n} })}
+}
+
+func derivationConnection(s db.Slice[*mesa.Derivation]) *model.DerivationConnection {
+	return &model.DerivationConnection{Nodes: s.Items, PageInfo: pageInfo(s), TotalCount: s.Total,
+		Edges: edges(s, func(c string, n *mesa.Derivation) *model.DerivationEdge { return &model.DerivationEdge{Cursor: c, Node: n} })}
+}
+
+func eventConnection(s db.Slice[*mesa.Event]) *model.EventConnection {
+	return &model.EventConnection{Nodes: s.Items, PageInfo: pageInfo(s), TotalCount: s.Total,
+		Edges: edges(s, func(c string, n *mesa.Event) *model.EventEdge { return &model.EventEdge{Cursor: c, Node: n} })}
+}
+
+func trayConnection(s db.Slice[*mesa.TrayItem]) *model.TrayConnection {
+	return &model.TrayConnection{Nodes: s.Items, PageInfo: pageInfo(s), TotalCount: s.Total,
+		Edges: edges(s, func(c string, n *mesa.TrayItem) *model.TrayEdge { return &model.TrayEdge{Cursor: c, Node: n} })}
+}

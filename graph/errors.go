@@ -1,0 +1,78 @@
+package graph
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// present turns an error into what a client is told. Ours bring code, field and sentence; the schema's own (wrong query, wrong
+// variable) stay; everything else is logged under an id and told as INTERNAL with that id.
+func present(log *slog.Logger) graphql.ErrorPresenterFunc {
+	return func(ctx context.Context, err error) *gqlerror.Error {
+		if ours, ok := errors.AsType[*mesa.Error](err); ok {
+			return tell(ctx, ours, graphql.GetPath(ctx))
+		}
+		if theirs, ok := errors.AsType[*gqlerror.Error](err); ok && theirs.Err == nil {
+			return theirs
+		}
+		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+			return &gqlerror.Error{Message: "canceled", Path: graphql.GetPath(ctx), Extensions: map[string]any{"code": "CANCELED"}}
+		}
+		id := newErrorID()
+		log.ErrorContext(ctx, "internal error", "id", id, "path", graphql.GetPath(ctx).String(), "error", err)
+		return tell(ctx, internal(id), graphql.GetPath(ctx))
+	}
+}
+
+func internal(id string) *mesa.Error {
+	return mesa.Fail(mesa.Internal, "", "Ocurrió un error interno (referencia %s).", id).With("id", id)
+}
+
+func newErrorID() string {
+	b := make([]byte, 8)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+func tell(ctx context.Context, e *mesa.Error, path ast.Path) *gqlerror.Error {
+	return &gqlerror.Error{Message: e.In(locale(ctx)), Path: path, Extensions: extensions(ctx, e)}
+}
+
+// extensions are the facts for programs.
+func extensions(ctx context.Context, e *mesa.Error) map[string]any {
+	x := map[string]any{"code": string(e.Code)}
+	if e.Field != "" {
+		x["field"] = e.Field
+	}
+	for k, v := range e.Details {
+		x[k] = v
+	}
+	if len(e.Violations) > 0 {
+		list := make([]map[string]any, len(e.Violations))
+		for i, v := range e.Violations {
+			list[i] = map[string]any{"code": string(v.Code), "field": v.Field, "message": v.In(locale(ctx))}
+		}
+		x["violations"] = list
+	}
+	return x
+}
+
+// recovered logs a panic once, with its stack, and makes it an internal error.
+func recovered(log *slog.Logger) graphql.RecoverFunc {
+	return func(ctx context.Context, cause any) error {
+		id := newErrorID()
+		log.ErrorContext(ctx, "panic", "id", id, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+		return internal(id)
+	}
+}

@@ -1,0 +1,129 @@
+package graph
+
+import (
+	"context"
+	"math"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// Bounds of one operation. The largest operation of the contract costs 19,600 with a page of 200.
+const (
+	maxDepth = 15
+	maxCost  = 50_000 // fields, each as often as its lists can be long
+)
+
+// guard refuses, before anything is executed, what would cost more than an operation may.
+type guard struct{ introspection bool } // whether strangers may explore the schema
+
+var _ interface {
+	graphql.HandlerExtension
+	graphql.OperationContextMutator
+} = guard{}
+
+// ExtensionName names the extension.
+func (guard) ExtensionName() string { return "Guard" }
+
+// Validate has nothing to check.
+func (guard) Validate(graphql.ExecutableSchema) error { return nil }
+
+// MutateOperationContext measures the operation.
+func (g guard) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
+	op.DisableIntrospection = !g.introspection && callerOf(ctx).actor == nil
+	m := measure{variables: op.Variables, fragments: map[string]weight{}}
+	w := m.selections(op.Operation.SelectionSet)
+	switch {
+	case m.deferred:
+		return refuse(ctx, mesa.Invalid("", "La directiva @defer no está disponible."))
+	case w.depth > maxDepth:
+		return refuse(ctx, mesa.Fail(mesa.LimitExceeded, "", "La consulta tiene %d niveles; el máximo es %d.", w.depth, maxDepth).With("limit", maxDepth))
+	case w.cost > maxCost:
+		return refuse(ctx, mesa.Fail(mesa.LimitExceeded, "", "La consulta cuesta %d; el máximo es %d. Pida páginas más pequeñas.", w.cost, maxCost).With("limit", maxCost))
+	}
+	return nil
+}
+
+func refuse(ctx context.Context, e *mesa.Error) *gqlerror.Error { return tell(ctx, e, nil) }
+
+// weight is how deep and how costly a part of an operation is.
+type weight struct{ depth, cost int }
+
+// measure walks an operation. Each fragment is weighed once: spreading it often makes a small text expensive to walk otherwise.
+type measure struct {
+	variables map[string]any
+	fragments map[string]weight
+	deferred  bool
+}
+
+func (m *measure) selections(set ast.SelectionSet) weight {
+	total := weight{}
+	for _, s := range set {
+		w := m.selection(s)
+		total.cost = add(total.cost, w.cost)
+		total.depth = max(total.depth, w.depth)
+	}
+	return total
+}
+
+func (m *measure) selection(s ast.Selection) weight {
+	switch s := s.(type) {
+	case *ast.Field:
+		if strings.HasPrefix(s.Name, "__") {
+			return weight{} // introspection has a rule of its own
+		}
+		w := m.selections(s.SelectionSet)
+		return weight{depth: w.depth + 1, cost: add(1, multiply(m.times(s), w.cost))}
+	case *ast.InlineFragment:
+		m.deferred = m.deferred || s.Directives.ForName("defer") != nil
+		return m.selections(s.SelectionSet)
+	case *ast.FragmentSpread:
+		m.deferred = m.deferred || s.Directives.ForName("defer") != nil
+		w, known := m.fragments[s.Name]
+		if !known {
+			w = m.selections(s.Definition.SelectionSet)
+			m.fragments[s.Name] = w
+		}
+		return w
+	}
+	return weight{}
+}
+
+// times is how often what is below a field may be there: the page asked for, a page by default, once for everything else.
+func (m *measure) times(f *ast.Field) int {
+	if f.Definition == nil || f.Definition.Arguments.ForName("first") == nil {
+		return 1
+	}
+	args := f.ArgumentMap(m.variables)
+	for _, name := range []string{"first", "last"} {
+		switch n := args[name].(type) {
+		case int64:
+			return clamp(n)
+		case int:
+			return clamp(int64(n))
+		}
+	}
+	return db.DefaultPage
+}
+
+// clamp: what is out of range is refused by the field itself.
+func clamp(n int64) int { return int(min(max(n, 1), db.MaxPage)) }
+
+func add(a, b int) int {
+	if a > math.MaxInt32-b {
+		return math.MaxInt32
+	}
+	return a + b
+}
+
+func multiply(a, b int) int {
+	if b != 0 && a > math.MaxInt32/b {
+		return math.MaxInt32
+	}
+	return a * b
+}

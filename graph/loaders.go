@@ -1,0 +1,76 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/vikstrous/dataloadgen"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// How loaders batch; docs/decisions/0003-loaders.md has the measurements.
+const (
+	loaderWait  = time.Millisecond
+	loaderBatch = 1000
+)
+
+// loaders batch the look-ups of one response. They are named by their key and already see only what the actor may see.
+type loaders struct {
+	view *db.View
+
+	Document                 *dataloadgen.Loader[mesa.DocumentID, *mesa.Document]
+	Derivation               *dataloadgen.Loader[mesa.DerivationID, *mesa.Derivation]
+	ArchiveRecord            *dataloadgen.Loader[mesa.ArchiveRecordID, *mesa.ArchiveRecord]
+	Event                    *dataloadgen.Loader[mesa.EventID, *mesa.Event]
+	LegsByDocument           *dataloadgen.Loader[mesa.DocumentID, []*mesa.Derivation]
+	ArchiveRecordsByDocument *dataloadgen.Loader[mesa.DocumentID, []*mesa.ArchiveRecord]
+	DerivationPages          *dataloadgen.Loader[db.ChildPage, *db.Slice[*mesa.Derivation]]
+	TimelinePages            *dataloadgen.Loader[db.ChildPage, *db.Slice[*mesa.Event]]
+}
+
+// withLoaders makes ctx carry fresh loaders for a view. Their statements run under this ctx, not under that of whichever field
+// happens to ask first.
+func withLoaders(ctx context.Context, view *db.View) context.Context {
+	return context.WithValue(ctx, loadersKey{}, &loaders{
+		view:                     view,
+		Document:                 loader(ctx, view.DocumentsByID),
+		Derivation:               loader(ctx, view.DerivationsByID),
+		ArchiveRecord:            loader(ctx, view.ArchiveRecordsByID),
+		Event:                    loader(ctx, view.EventsByID),
+		LegsByDocument:           loader(ctx, view.LegsByDocument),
+		ArchiveRecordsByDocument: loader(ctx, view.ArchiveRecordsByDocument),
+		DerivationPages:          loader(ctx, view.DerivationPages),
+		TimelinePages:            loader(ctx, view.TimelinePages),
+	})
+}
+
+func loader[K comparable, V any](ctx context.Context, fetch func(context.Context, []K) (map[K]V, error)) *dataloadgen.Loader[K, V] {
+	return dataloadgen.NewMappedLoader(func(_ context.Context, keys []K) (map[K]V, error) { return fetch(ctx, keys) },
+		dataloadgen.WithWait(loaderWait), dataloadgen.WithBatchCapacity(loaderBatch))
+}
+
+func loadersOf(ctx context.Context) *loaders { return ctx.Value(loadersKey{}).(*loaders) }
+
+// maybe loads what may be missing: nil for an empty key and for what is not there or not visible.
+func maybe[K ~string, V any](ctx context.Context, l *dataloadgen.Loader[K, *V], key K) (*V, error) {
+	if key == "" {
+		return nil, nil
+	}
+	v, err := l.Load(ctx, key)
+	if errors.Is(err, dataloadgen.ErrNotFound) {
+		return nil, nil
+	}
+	return v, err
+}
+
+// must loads what has to be there; what is not is NotFound.
+func must[K ~string, V any](ctx context.Context, l *dataloadgen.Loader[K, *V], key K) (*V, error) {
+	v, err := maybe(ctx, l, key)
+	if err == nil && v == nil {
+		return nil, mesa.ErrNotFound("")
+	}
+	return v, err
+}

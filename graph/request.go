@@ -1,0 +1,66 @@
+package graph
+
+import (
+	"context"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// caller is who sent a request: an actor, or why there is none.
+type caller struct {
+	token string
+	actor *mesa.Actor
+	err   error
+}
+
+type (
+	callerKey  struct{}
+	loadersKey struct{}
+	localeKey  struct{}
+)
+
+// Authenticate finds out who holds the token and makes ctx carry them. A stranger or a bad token is not an error yet: only fields
+// that need somebody say so, so that signing in works with an old token in the header.
+func (r *Resolver) Authenticate(ctx context.Context, token, requestID string) context.Context {
+	c := &caller{token: token, err: mesa.ErrUnauthenticated()}
+	if token != "" {
+		if c.actor, c.err = r.DB.Actor(ctx, token); c.actor != nil {
+			c.actor.RequestID = requestID
+		}
+	}
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// WithLocale makes ctx carry the language for sentences: the value of Accept-Language.
+func WithLocale(ctx context.Context, locale string) context.Context {
+	return context.WithValue(ctx, localeKey{}, locale)
+}
+
+func locale(ctx context.Context) string {
+	s, _ := ctx.Value(localeKey{}).(string)
+	return s
+}
+
+func callerOf(ctx context.Context) *caller {
+	if c, ok := ctx.Value(callerKey{}).(*caller); ok {
+		return c
+	}
+	return &caller{err: mesa.ErrUnauthenticated()}
+}
+
+// signInAs lets the rest of the operation see the account that has just signed in.
+func signInAs(ctx context.Context, view *db.View) {
+	if l, ok := ctx.Value(loadersKey{}).(*loaders); ok {
+		l.view = view
+	}
+}
+
+// actorOf is who acts. Root fields have made sure that there is somebody.
+func actorOf(ctx context.Context) *mesa.Actor { return loadersOf(ctx).view.Actor() }
+
+// viewOf is the database as the actor sees it.
+func viewOf(ctx context.Context) *db.View { return loadersOf(ctx).view }
+
+// catalogueOf is the snapshot of the catalogue that the request works with.
+func catalogueOf(ctx context.Context) *mesa.Catalogue { return loadersOf(ctx).view.Catalogue() }

@@ -1,0 +1,23 @@
+// Package graph is the GraphQL API: resolvers of a few lines, loaders, limits and errors.
+//
+// The executor in graph/exec and the connections and payloads in graph/model are generated from schema/. A resolver reads the
+// request's actor and calls a view, a loader or a verb of the desk.
+package graph
+
+import (
+	"log/slog"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/desk"
+	"github.com/mesapartes/mesa/internal/bus"
+)
+
+//go:generate go tool gqlgen generate --config ../gqlgen.yml
+
+// Resolver answers the root fields; it holds what they need.
+type Resolver struct {
+	DB   *db.DB
+	Desk *desk.Desk
+	Feed *bus.Feed
+	Log  *slog.Logger
+}

@@ -1,0 +1,108 @@
+package graph
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/99designs/gqlgen/graphql/handler/transport"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/mesapartes/mesa/graph/exec"
+)
+
+// Limits on what a stranger can send.
+const (
+	maxTokens         = 2000    // of an operation's text; validation is quadratic in it
+	maxSocketMessage  = 1 << 16 // bytes
+	parsedOperations  = 1000    // kept in memory
+	socketInitTimeout = 5 * time.Second
+	pingEvery         = 20 * time.Second
+)
+
+// NewServer makes the GraphQL handler: POST, GET, SSE by Accept and WebSocket (graphql-transport-ws) on one path. introspection says
+// whether strangers too may explore the schema; whoever is signed in always may.
+func NewServer(r *Resolver, introspection bool) http.Handler {
+	schema := exec.NewExecutableSchema(exec.Config{Resolvers: r})
+	s := handler.New(schema)
+	s.AddTransport(transport.Websocket{
+		InitFunc: r.authenticateSocket, InitTimeout: socketInitTimeout, PingPongInterval: pingEvery, PayloadReadLimit: ptr(int64(maxSocketMessage)),
+		Implementation: sockets{},
+	})
+	s.AddTransport(transport.Options{AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodOptions}})
+	s.AddTransport(transport.SSE{KeepAlivePingInterval: pingEvery})
+	s.AddTransport(transport.GET{})
+	s.AddTransport(transport.POST{})
+	s.SetQueryCache(lru.New[*ast.QueryDocument](parsedOperations))
+	s.SetParserTokenLimit(maxTokens)
+	s.SetErrorPresenter(present(r.Log))
+	s.SetRecoverFunc(recovered(r.Log))
+	s.Use(extension.Introspection{})
+	s.Use(guard{introspection: introspection})
+	s.AroundResponses(r.freshLoaders)
+	s.AroundRootFields(r.guardRootField)
+	return s
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// authenticateSocket reads the token of a WebSocket from its connection_init payload.
+func (r *Resolver) authenticateSocket(ctx context.Context, payload transport.InitPayload) (context.Context, *transport.InitPayload, error) {
+	if token := BearerToken(payload.Authorization()); token != "" {
+		ctx = r.Authenticate(ctx, token, "")
+	}
+	return ctx, nil, nil
+}
+
+// BearerToken takes the token out of an Authorization header, "" when there is none.
+func BearerToken(header string) string {
+	scheme, token, ok := strings.Cut(header, " ")
+	if !ok || !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// freshLoaders gives each response its own loaders, so that each event of a subscription is read anew, with the rights that the
+// subscriber has by then.
+func (r *Resolver) freshLoaders(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+	c := callerOf(ctx)
+	if op := graphql.GetOperationContext(ctx).Operation; op != nil && op.Operation == ast.Subscription && c.token != "" {
+		ctx = r.Authenticate(ctx, c.token, "")
+		c = callerOf(ctx)
+	}
+	if c.actor != nil {
+		ctx = withLoaders(ctx, r.DB.View(c.actor))
+	}
+	return next(ctx)
+}
+
+// guardRootField asks strangers to sign in, except for fields that the schema marks @public, and gives each root field of a
+// mutation its own loaders, so that it reads what the one before wrote.
+func (r *Resolver) guardRootField(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
+	root := graphql.GetRootFieldContext(ctx)
+	field, c := root.Field.Definition, callerOf(ctx)
+	isPublic := field.Directives.ForName("public") != nil || strings.HasPrefix(root.Field.Name, "__")
+	if c.actor == nil && !isPublic {
+		graphql.AddError(ctx, c.err)
+		return nullMarshaler(field)
+	}
+	if c.actor != nil && graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation {
+		ctx = withLoaders(ctx, r.DB.View(c.actor))
+	}
+	return next(ctx)
+}
+
+// nullMarshaler is null as the executor wants it: for a non-null field the nothing that makes the whole answer null.
+func nullMarshaler(field *ast.FieldDefinition) graphql.Marshaler {
+	if field.Type.NonNull {
+		return nil
+	}
+	return graphql.Null
+}
+

@@ -1,0 +1,90 @@
+package graph
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/graph/model"
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// A subscription reads the world anew for each event, with the rights that the subscriber has by then, and ends when they may no
+// longer look.
+
+// documentChanges follows one document.
+func (r *Resolver) documentChanges(ctx context.Context, id mesa.DocumentID) (<-chan *model.DocumentChange, error) {
+	if _, err := viewOf(ctx).Document(ctx, db.DocumentBy{ID: id}); err != nil {
+		return nil, err
+	}
+	return follow(ctx, r, func(e *mesa.Event) bool { return e.DocumentID == id && isShown(e.Type) },
+		func(ctx context.Context, view *db.View, e *mesa.Event) (*model.DocumentChange, error) {
+			doc, err := view.Document(ctx, db.DocumentBy{ID: id})
+			return &model.DocumentChange{Event: e, Document: doc}, err
+		})
+}
+
+// trayChanges follows the trays of an area.
+func (r *Resolver) trayChanges(ctx context.Context, areaID string) (<-chan *model.TrayChange, error) {
+	area, err := r.visibleArea(ctx, areaID)
+	if err != nil {
+		return nil, err
+	}
+	return follow(ctx, r, func(e *mesa.Event) bool { return isShown(e.Type) && slices.Contains(e.AreaIDs, area) },
+		func(ctx context.Context, view *db.View, e *mesa.Event) (*model.TrayChange, error) {
+			if !view.Actor().SeesArea(area) {
+				return nil, mesa.ErrForbidden(mesa.MayReadDocuments)
+			}
+			if _, err := view.Document(ctx, db.DocumentBy{ID: e.DocumentID}); err != nil {
+				return nil, skip(err)
+			}
+			counts, err := view.TrayCounts(ctx, area)
+			return &model.TrayChange{Event: e, Counts: counts}, err
+		})
+}
+
+// isShown says whether an event is for more eyes than the auditor's.
+func isShown(t mesa.EventType) bool {
+	return strings.HasPrefix(string(t), "document.") || strings.HasPrefix(string(t), "derivation.")
+}
+
+// skip makes an event that the subscriber may not see pass unseen; other errors end the subscription.
+func skip(err error) error {
+	if mesa.CodeOf(err) == mesa.NotFound {
+		return nil
+	}
+	return err
+}
+
+// follow turns events into messages until the reader leaves, the server stops or the subscriber's rights are gone.
+func follow[T any](ctx context.Context, r *Resolver, want func(*mesa.Event) bool, tell func(context.Context, *db.View, *mesa.Event) (*T, error)) (<-chan *T, error) {
+	token := callerOf(ctx).token
+	events, err := r.Feed.Follow(ctx, want)
+	if err != nil {
+		return nil, err
+	}
+	out := make(chan *T)
+	go func() {
+		defer close(out)
+		for e := range events {
+			actor, err := r.DB.Actor(ctx, token)
+			if err != nil {
+				return
+			}
+			message, err := tell(ctx, r.DB.View(actor), e)
+			if err != nil {
+				return
+			}
+			if message == nil {
+				continue
+			}
+			select {
+			case out <- message:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out, nil
+}

@@ -1,0 +1,163 @@
+// Package bus brings committed events to whoever follows them in this process.
+package bus
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/mesa"
+)
+
+const (
+	pollEvery   = time.Second // finds what other processes committed
+	batch       = 500
+	maxBehind   = 256 // events that a follower may leave unread
+	afterFailed = 2 * time.Second
+)
+
+// Feed tails the table of events while somebody follows it. A commit of this process wakes it at once; what other processes commit
+// is found within a second.
+type Feed struct {
+	db  *db.DB
+	log *slog.Logger
+
+	mu        sync.Mutex
+	followers map[*follower]bool
+	running   bool
+	stopped   bool
+	wg        sync.WaitGroup
+	ctx       context.Context
+	cancel    context.CancelFunc
+}
+
+type follower struct {
+	want func(*mesa.Event) bool
+	out  chan *mesa.Event
+}
+
+// New makes a feed; it does nothing until somebody follows.
+func New(database *db.DB, log *slog.Logger) *Feed {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Feed{db: database, log: log, followers: map[*follower]bool{}, ctx: ctx, cancel: cancel}
+}
+
+// Follow sends the wanted events that commit from now on. The channel is closed when ctx ends, when the feed stops, and when the
+// follower is so far behind that it should read anew: it is let go rather than waited for.
+func (f *Feed) Follow(ctx context.Context, want func(*mesa.Event) bool) (<-chan *mesa.Event, error) {
+	fol := &follower{want: want, out: make(chan *mesa.Event, maxBehind)}
+	if err := f.add(ctx, fol); err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, func() { f.drop(fol) })
+	return fol.out, nil
+}
+
+// add enters a follower; the first one starts the tail at the present end, before Follow returns, so that nothing is missed.
+func (f *Feed) add(ctx context.Context, fol *follower) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.stopped {
+		close(fol.out)
+		return nil
+	}
+	if !f.running {
+		end, err := f.db.TailEnd(ctx)
+		if err != nil {
+			return err
+		}
+		f.running = true
+		f.wg.Add(1)
+		go f.run(end)
+	}
+	f.followers[fol] = true
+	return nil
+}
+
+func (f *Feed) drop(fol *follower) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.followers[fol] {
+		delete(f.followers, fol)
+		close(fol.out)
+	}
+}
+
+// run tails until the last follower has gone.
+func (f *Feed) run(at db.Tail) {
+	defer f.wg.Done()
+	timer := time.NewTimer(pollEvery)
+	defer timer.Stop()
+	for {
+		committed := f.db.Committed()
+		more, err := f.forward(&at)
+		pause := pollEvery
+		if err != nil {
+			f.log.ErrorContext(f.ctx, "events not read", "error", err)
+			pause, more = afterFailed, false
+		}
+		if f.isIdle() {
+			return
+		}
+		if more {
+			continue
+		}
+		timer.Reset(pause)
+		select {
+		case <-committed:
+		case <-timer.C:
+		case <-f.ctx.Done():
+		}
+	}
+}
+
+// isIdle ends the tail, under the lock that add takes, so that no follower slips in between.
+func (f *Feed) isIdle() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.followers) > 0 && f.ctx.Err() == nil {
+		return false
+	}
+	f.running = false
+	return true
+}
+
+// forward reads one batch and hands it out; more says that there may be another.
+func (f *Feed) forward(at *db.Tail) (more bool, err error) {
+	events, err := f.db.EventsAfter(f.ctx, *at, batch)
+	if err != nil {
+		return false, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range events {
+		*at = db.Tail{Tx: e.Tx, Seq: e.Seq}
+		for fol := range f.followers {
+			if !fol.want(e) {
+				continue
+			}
+			select {
+			case fol.out <- e:
+			default: // too far behind
+				delete(f.followers, fol)
+				close(fol.out)
+			}
+		}
+	}
+	return len(events) == batch, nil
+}
+
+// Stop closes every follower's channel and ends the tail. It can be called twice.
+func (f *Feed) Stop() {
+	f.cancel()
+	f.mu.Lock()
+	f.stopped = true
+	for fol := range f.followers {
+		delete(f.followers, fol)
+		close(fol.out)
+	}
+	f.mu.Unlock()
+	f.wg.Wait()
+}

@@ -1,0 +1,35 @@
+// Package server starts the private servers that tests run against: each on a free port of 127.0.0.1, in a temporary folder, gone
+// when the process that asked for it is gone.
+//
+// Import it from internal/testkit (one server for one test binary) and internal/testkit/run (one server for a whole test run).
+package server
+
+import "context"
+
+// Service is one kind of server that tests need.
+type Service struct {
+	Name   string // as people say it
+	Env    string // where the URL of a running server is given; when set, nothing is started
+	Debian string // the package that brings its programs on Debian and its relatives
+	Other  string // how to get it elsewhere, one sentence
+
+	Installed func() error                                // nil when its programs are on this machine, else what is missing
+	Start     func(ctx context.Context) (*Server, error)  // a private server
+	Tidy      func(ctx context.Context, url string) error // removes what tests that were killed left on the server
+}
+
+// Services is everything a full test run starts. A new server is one more row.
+var Services = []Service{
+	Postgres,
+}
+
+// Postgres is PostgreSQL, 15 or newer.
+var Postgres = Service{
+	Name:      "PostgreSQL",
+	Env:       "MESA_TEST_POSTGRES_URL",
+	Debian:    "postgresql",
+	Other:     "macOS: brew install postgresql@17; Fedora: dnf install postgresql-server postgresql-contrib",
+	Installed: postgresInstalled,
+	Start:     startPostgres,
+	Tidy:      tidyPostgres,
+}

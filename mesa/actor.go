@@ -1,0 +1,153 @@
+package mesa
+
+import (
+	"slices"
+	"time"
+)
+
+// Actor is who acts: a user with the rights in force at the instant of the request. It is made once per request or
+// subscription event and never changes.
+type Actor struct {
+	Kind   ActorKind
+	UserID UserID // "" for the system
+	Name   string // snapshot for the audit trail
+	Roles  []RoleCode
+	Areas  []AreaID // memberships in force, the primary one first
+
+	Catalogue *Catalogue // the snapshot that the request works with
+
+	RequestID string    // correlation id of the request, "" outside one
+	SessionID SessionID // of the token that the request came with, "" outside one
+	ExpiresAt time.Time // end of that session
+
+	rights  map[Permission]right
+	visible []AreaID // areas whose participation makes a document visible
+}
+
+// right is where a permission holds.
+type right struct {
+	everywhere bool
+	areas      []AreaID
+}
+
+// RoleGrant is a role held by a user: in one area, or (Area empty) in the whole institution.
+type RoleGrant struct {
+	Role RoleCode
+	Area AreaID
+}
+
+// NewActor works out the rights of a user from role grants and memberships (domain rule: roles ∪ grants, evaluated for the
+// area in question). Heads see what the areas below theirs take part in.
+func NewActor(cat *Catalogue, user *User, grants []RoleGrant, memberships []AreaID) *Actor {
+	a := &Actor{Kind: ActorUser, UserID: user.ID, Name: user.FullName, Areas: memberships, Catalogue: cat, rights: map[Permission]right{}}
+	for _, grant := range grants {
+		own := memberships
+		if grant.Area != "" {
+			own = []AreaID{grant.Area}
+		}
+		a.add(grant, own)
+		for _, area := range own {
+			if grant.Role == AreaHead || grant.Role == DeskHead {
+				a.visible = append(a.visible, cat.SubAreas(area)...)
+			} else {
+				a.visible = append(a.visible, area)
+			}
+		}
+		if !slices.Contains(a.Roles, grant.Role) {
+			a.Roles = append(a.Roles, grant.Role)
+		}
+	}
+	slices.Sort(a.visible)
+	a.visible = slices.Compact(a.visible)
+	return a
+}
+
+func (a *Actor) add(grant RoleGrant, own []AreaID) {
+	for permission, reach := range rolePermissions[grant.Role] {
+		r := a.rights[permission]
+		switch {
+		case reach == nowhere:
+			continue
+		case reach == everywhere && grant.Area == "":
+			r.everywhere = true
+		default:
+			r.areas = append(slices.Clone(r.areas), own...)
+		}
+		a.rights[permission] = r
+	}
+}
+
+// System is the desk itself acting, in jobs and from the command line. It may do everything.
+func System(cat *Catalogue, name string) *Actor {
+	a := &Actor{Kind: ActorSystem, Name: name, Catalogue: cat, rights: map[Permission]right{}}
+	for _, row := range RolePermissions {
+		a.rights[row.Permission] = right{everywhere: true}
+	}
+	return a
+}
+
+// May says whether the permission holds in an area.
+func (a *Actor) May(p Permission, area AreaID) bool {
+	r := a.rights[p]
+	return r.everywhere || slices.Contains(r.areas, area)
+}
+
+// MayAnywhere says whether the permission holds in at least one area.
+func (a *Actor) MayAnywhere(p Permission) bool {
+	r := a.rights[p]
+	return r.everywhere || len(r.areas) > 0
+}
+
+// MayEverywhere says whether the permission holds in the whole institution.
+func (a *Actor) MayEverywhere(p Permission) bool { return a.rights[p].everywhere }
+
+// Permissions lists the permissions that hold somewhere, in the order of RolePermissions.
+func (a *Actor) Permissions() []string {
+	list := []string{}
+	for _, row := range RolePermissions {
+		if a.MayAnywhere(row.Permission) {
+			list = append(list, string(row.Permission))
+		}
+	}
+	return list
+}
+
+// Scope is what an actor may see, in the form that SQL needs.
+type Scope struct {
+	Open     []Confidentiality // documents of these grades are visible whoever took part
+	Grantees []string          // area and user ids; a document they were given access to is visible
+}
+
+// Scope works out what the actor may see.
+func (a *Actor) Scope() Scope {
+	var s Scope
+	if a.MayEverywhere(MayReadAll) {
+		s.Open = append(s.Open, Public)
+		if a.MayEverywhere(MayReadRestricted) {
+			s.Open = append(s.Open, Restricted)
+		}
+	}
+	if a.MayEverywhere(MayReadConfidential) {
+		s.Open = append(s.Open, Confidential)
+	}
+	for _, area := range a.visible {
+		s.Grantees = append(s.Grantees, string(area))
+	}
+	if a.UserID != "" {
+		s.Grantees = append(s.Grantees, string(a.UserID))
+	}
+	return s
+}
+
+// SeesArea says whether the actor may look at the trays and figures of an area.
+func (a *Actor) SeesArea(area AreaID) bool {
+	return a.MayEverywhere(MayReadAll) || slices.Contains(a.visible, area)
+}
+
+// Require is ErrForbidden unless the permission holds in the area.
+func (a *Actor) Require(p Permission, area AreaID) error {
+	if !a.May(p, area) {
+		return ErrForbidden(p)
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package mesa
+
+import "time"
+
+// EventType names what happened; one vocabulary for the audit trail, the timeline and subscriptions.
+type EventType string
+
+// The events of documents and derivations.
+const (
+	DocumentRegistered   EventType = "document.registered"
+	DocumentUpdated      EventType = "document.updated"
+	DocumentDerived      EventType = "document.derived"
+	DocumentAttended     EventType = "document.attended"
+	DocumentReopened     EventType = "document.reopened"
+	DocumentArchived     EventType = "document.archived"
+	DocumentRestored     EventType = "document.restored"
+	DocumentVoided       EventType = "document.voided"
+	DeadlineChanged      EventType = "document.deadline_changed"
+	DerivationCreated    EventType = "derivation.created"
+	DerivationReceived   EventType = "derivation.received"
+	DerivationAttended   EventType = "derivation.attended"
+	DerivationForwarded  EventType = "derivation.forwarded"
+	DerivationRejected   EventType = "derivation.rejected"
+	DerivationReturned   EventType = "derivation.returned"
+	DerivationRecalled   EventType = "derivation.recalled"
+	DerivationReassigned EventType = "derivation.reassigned"
+	DerivationAssigned   EventType = "derivation.assigned"
+	DerivationAcked      EventType = "derivation.acknowledged"
+)
+
+// Events that only the audit trail shows.
+const (
+	SignedIn       EventType = "auth.signin"
+	SignInFailed   EventType = "auth.signin_failed"
+	SignedOut      EventType = "auth.signout"
+	AccountLocked  EventType = "auth.locked"
+	AccessDenied   EventType = "access.denied"
+	UserCreated    EventType = "user.created"
+	WatchStarted   EventType = "watch.started"
+	WatchEnded     EventType = "watch.ended"
+	DemoCreated    EventType = "system.demo_created"
+	DataSeeded     EventType = "system.seeded"
+	SystemMigrated EventType = "system.migrated"
+)
+
+// Change is a field before and after; nil stands for "no value".
+type Change struct {
+	Before any `json:"before"`
+	After  any `json:"after"`
+}
+
+// Event is one thing that happened. The same row is the audit entry, the line in the timeline and the source of subscriptions.
+// Events are only ever added.
+type Event struct {
+	Seq          int64 `bun:",pk,autoincrement"`
+	Tx           int64 // database transaction, orders commits; see db/events.go
+	ID           EventID
+	At           time.Time
+	Type         EventType
+	ActorKind    ActorKind
+	ActorID      string            `bun:",nullzero"`
+	ActorName    string            // snapshot
+	DocumentID   DocumentID        `bun:",nullzero"`
+	DerivationID DerivationID      `bun:",nullzero"`
+	ObjectID     string            `bun:",nullzero"`           // user, session, … when it is not about a document
+	AreaIDs      []AreaID          `bun:"area_ids,type:jsonb"` // areas whose trays may have changed
+	Text         string            // es-PE, for the timeline
+	Reason       Text              `bun:",nullzero"`
+	Changes      map[string]Change `bun:",type:jsonb,nullzero"`
+	RequestID    string            `bun:",nullzero"`
+}
+
+// IsNode marks a type that node(id:) finds.
+func (Event) IsNode() {}
+
+// EventActor is who caused an event, as they were called then.
+type EventActor struct {
+	Kind   ActorKind
+	UserID UserID // "" unless the actor is a user
+	Name   string
+}
+
+// Actor is who caused the event.
+func (e *Event) Actor() *EventActor {
+	a := &EventActor{Kind: e.ActorKind, Name: e.ActorName}
+	if e.ActorKind == ActorUser {
+		a.UserID = UserID(e.ActorID)
+	}
+	return a
+}
+
+// NewEvent fills in who, when and what.
+func NewEvent(ids *IDs, by *Actor, at time.Time, typ EventType) *Event {
+	return &Event{
+		ID: ids.Event(at), At: at, Type: typ, ActorKind: by.Kind, ActorID: string(by.UserID), ActorName: by.Name,
+		AreaIDs: []AreaID{}, RequestID: by.RequestID,
+	}
+}

@@ -1,0 +1,95 @@
+package mesa_test
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/mesapartes/mesa/mesa"
+)
+
+func TestFormatNumber(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		pattern string
+		seq     int64
+		want    string
+	}{
+		{mesa.DefaultPattern, 1, "EXP-2026-000001"},
+		{mesa.DefaultPattern, 999_999, "EXP-2026-999999"},
+		{mesa.DefaultPattern, 1_000_000, "EXP-2026-1000000"}, // the width is a minimum
+		{"{seq:1}-{year}/{area}", 42, "42-2026/OGA-1"},
+		{"N.{seq:12}", 7, "N.000000000007"},
+		{"DER-{year}-{seq:6}", 15, "DER-2026-000015"},
+	} {
+		if got := mesa.FormatNumber(c.pattern, "EXP", 2026, c.seq, "OGA-1"); got != c.want {
+			t.Errorf("%s with %d = %s, want %s", c.pattern, c.seq, got, c.want)
+		}
+	}
+}
+
+func TestFormatNumberTakesValuesLiterally(t *testing.T) {
+	t.Parallel()
+	if got := mesa.FormatNumber("{code}-{seq:2}", "{year}", 2026, 3, ""); got != "{year}-03" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestCheckPattern(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		pattern string
+		yearly  bool
+		ok      bool
+	}{
+		{mesa.DefaultPattern, true, true},
+		{"{seq:6}", false, true},
+		{"{seq:6}", true, false}, // the numbers of two years would collide
+		{"{code}-{year}", true, false},
+		{"{code}-{year}-{seq}", true, false}, // a width is needed
+		{"{code}-{year}-{seq:0}", true, false},
+		{"{code}-{year}-{seq:13}", true, false},
+		{"{seq:2}-{year}-{seq:2}", true, false},
+		{"{code}-{year}-{month}-{seq:2}", true, false},
+		{"{code-{year}-{seq:2}", true, false},
+		{"{year}-{seq:2}}", true, false},
+		{"{year}-{seq:2}<b>", true, false},
+		{"{year}-{seq:2}ñ", true, false},
+		{"{area}-{year}-{seq:4}", true, true},
+		{"{seq:4}/{area} {year}", true, true},
+		{"{area}{seq:4}-{year}", true, false},
+		{"{area}{year}{seq:4}", true, false},
+		{"{year}-{seq:4}X{area}", true, false},
+		{"", false, false},
+		{"{seq:2}" + strings.Repeat("x", 60), false, false},
+	} {
+		err := mesa.CheckPattern(c.pattern, c.yearly)
+		if (err == nil) != c.ok {
+			t.Errorf("CheckPattern(%q, %v) = %v", c.pattern, c.yearly, err)
+		}
+		if err != nil && mesa.CodeOf(err) != mesa.ValidationFailed {
+			t.Errorf("CheckPattern(%q) fails with %s", c.pattern, mesa.CodeOf(err))
+		}
+	}
+}
+
+// Within one series, different counters never make the same number, whatever the area.
+func TestNumbersNeverCollide(t *testing.T) {
+	t.Parallel()
+	token := rapid.SampledFrom([]string{"{code}", "{year}", "{area}", "{seq:1}", "{seq:3}", "-", "/", "1", "A"})
+	area := rapid.StringMatching(`[A1-]{2,4}`)
+	seq := rapid.Int64Range(1, 3000)
+	rapid.Check(t, func(t *rapid.T) {
+		pattern := strings.Join(rapid.SliceOfN(token, 1, 7).Draw(t, "pattern"), "")
+		if mesa.CheckPattern(pattern, true) != nil {
+			t.SkipNow()
+		}
+		s1, s2 := seq.Draw(t, "seq"), seq.Draw(t, "seq")
+		one := mesa.FormatNumber(pattern, "EXP", 2026, s1, area.Draw(t, "area"))
+		other := mesa.FormatNumber(pattern, "EXP", 2026, s2, area.Draw(t, "area"))
+		if s1 != s2 && one == other {
+			t.Fatalf("%s: %d and %d both make %s", pattern, s1, s2, one)
+		}
+	})
+}

@@ -1,0 +1,135 @@
+package mesa
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Permission names one right; RolePermissions says which role has it.
+type Permission string
+
+// RoleCode names one of the seeded roles.
+type RoleCode string
+
+// The seeded roles; they cannot be deleted.
+const (
+	Admin     RoleCode = "ADMIN"
+	DeskHead  RoleCode = "DESK_HEAD"
+	DeskClerk RoleCode = "DESK_CLERK"
+	AreaHead  RoleCode = "AREA_HEAD"
+	AreaUser  RoleCode = "AREA_USER"
+	Archivist RoleCode = "ARCHIVIST"
+	Auditor   RoleCode = "AUDITOR"
+	Viewer    RoleCode = "VIEWER"
+)
+
+// RoleCodes lists the roles in the order of the columns of RolePermissions.
+var RoleCodes = []RoleCode{Admin, DeskHead, DeskClerk, AreaHead, AreaUser, Archivist, Auditor, Viewer}
+
+// The rights that the product asks for.
+const (
+	MayReadDocuments    Permission = "document.read"
+	MayReadAll          Permission = "document.readAll"
+	MayReadRestricted   Permission = "document.readRestricted"
+	MayReadConfidential Permission = "document.readConfidential"
+	MayRegister         Permission = "document.register"
+	MayUpdate           Permission = "document.update"
+	MayCorrectParties   Permission = "document.correctSender"
+	MayBackdate         Permission = "document.backdate"
+	MayVoid             Permission = "document.void"
+	MayReopen           Permission = "document.reopen"
+	MaySetConfidential  Permission = "document.setConfidentiality"
+	MayExtendDeadline   Permission = "document.extendDeadline"
+	MayTag              Permission = "document.tag"
+	MayWatch            Permission = "watch"
+	MayDerive           Permission = "derivation.create"
+	MayBulk             Permission = "derivation.bulk"
+	MayReceive          Permission = "derivation.receive"
+	MayAttend           Permission = "derivation.attend"
+	MayReturn           Permission = "derivation.return"
+	MayRecall           Permission = "derivation.recall"
+	MayRecallOwn        Permission = "derivation.recallOwn"
+	MayReassign         Permission = "derivation.reassign"
+	MayAssign           Permission = "derivation.assign"
+	MayAssignSelf       Permission = "derivation.assignSelf"
+	MayArchive          Permission = "archive.create"
+	MayRestore          Permission = "archive.restore"
+	MayReadStatistics   Permission = "statistics.read"
+	MayManageUsers      Permission = "user.manage"
+	MayReadAudit        Permission = "audit.read"
+)
+
+// RolePermissions is who may do what: ● everywhere, ◐ in the role's own areas, – not at all.
+// The columns are RoleCodes: ADMIN, DESK_HEAD, DESK_CLERK, AREA_HEAD, AREA_USER, ARCHIVIST, AUDITOR, VIEWER.
+var RolePermissions = []struct {
+	Permission Permission
+	Reach      string
+}{
+	{MayReadDocuments, "● ● ● ◐ ◐ ◐ ● ●"},
+	{MayReadAll, "● ● ● – – – ● ●"},
+	{MayReadRestricted, "● ● ● – – – ● –"},
+	{MayReadConfidential, "– – – – – – ● –"},
+	{MayRegister, "● ◐ ◐ – – – – –"},
+	{MayUpdate, "● ◐ ◐ ◐ – – – –"},
+	{MayCorrectParties, "● ◐ – – – – – –"},
+	{MayBackdate, "● ◐ – – – – – –"},
+	{MayVoid, "● ◐ – – – – – –"},
+	{MayReopen, "● ◐ – ◐ – – – –"},
+	{MaySetConfidential, "● ◐ – ◐ – – – –"},
+	{MayExtendDeadline, "● ● – ◐ – – – –"},
+	{MayTag, "● ● ● ◐ ◐ ◐ – –"},
+	{MayWatch, "● ● ● ◐ ◐ ◐ – ●"},
+	{MayDerive, "● ◐ ◐ ◐ ◐ – – –"},
+	{MayBulk, "● ◐ ◐ ◐ ◐ – – –"},
+	{MayReceive, "● ◐ ◐ ◐ ◐ ◐ – –"},
+	{MayAttend, "● ◐ ◐ ◐ ◐ ◐ – –"},
+	{MayReturn, "● ◐ ◐ ◐ ◐ ◐ – –"},
+	{MayRecall, "● ◐ – ◐ – – – –"},
+	{MayRecallOwn, "● ◐ ◐ ◐ ◐ – – –"},
+	{MayReassign, "● ● – ◐ – – – –"},
+	{MayAssign, "● ◐ – ◐ – – – –"},
+	{MayAssignSelf, "● ◐ ◐ ◐ ◐ – – –"},
+	{MayArchive, "● ● ● – – ● – –"},
+	{MayRestore, "● ● – – – ● – –"},
+	{MayReadStatistics, "● ● ● ◐ ◐ ◐ ● ●"},
+	{MayManageUsers, "● – – – – – – –"},
+	{MayReadAudit, "● – – – – – ● –"},
+}
+
+// reach is how far a role's permission goes.
+type reach int
+
+const (
+	nowhere reach = iota
+	ownAreas
+	everywhere
+)
+
+var rolePermissions = readRolePermissions()
+
+func readRolePermissions() map[RoleCode]map[Permission]reach {
+	signs := map[string]reach{"–": nowhere, "◐": ownAreas, "●": everywhere}
+	table := map[RoleCode]map[Permission]reach{}
+	for _, role := range RoleCodes {
+		table[role] = map[Permission]reach{}
+	}
+	for _, row := range RolePermissions {
+		cells := strings.Fields(row.Reach)
+		if len(cells) != len(RoleCodes) {
+			panic(fmt.Sprintf("mesa: %s has %d cells for %d roles", row.Permission, len(cells), len(RoleCodes)))
+		}
+		for i, cell := range cells {
+			table[RoleCodes[i]][row.Permission] = signs[cell]
+		}
+	}
+	return table
+}
+
+// Role is a role as viewers and administrators see it.
+type Role struct {
+	Code RoleCode
+	Name string // es-PE
+}
+
+// RoleOf is the role with its label.
+func RoleOf(code RoleCode) *Role { return &Role{Code: code, Name: Label(string(code))} }

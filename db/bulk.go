@@ -52,7 +52,9 @@ type Access = documentAccess
 
 // Watch says that a user follows a document.
 type Watch struct {
-	UserID     mesa.UserID `bun:"table:watches"`
+	bun.BaseModel `bun:"table:watches"`
+
+	UserID     mesa.UserID
 	DocumentID mesa.DocumentID
 }
 

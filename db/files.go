@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/uptrace/bun"
+
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -122,7 +124,9 @@ func (tx *Tx) Grant(ctx context.Context, id mesa.DocumentID, grantees []string) 
 }
 
 type documentAccess struct {
-	DocumentID mesa.DocumentID `bun:"table:document_access"`
+	bun.BaseModel `bun:"table:document_access"`
+
+	DocumentID mesa.DocumentID
 	Grantee    string
 }
 

@@ -197,3 +197,33 @@ func (tx *Tx) FindOrAddParty(ctx context.Context, p *mesa.Party) error {
 	}
 	return nil
 }
+
+// InsertUser stores an account with one role and, unless area is empty, one membership. Invalid when the e-mail is taken.
+func (tx *Tx) InsertUser(ctx context.Context, u *mesa.User, role mesa.RoleCode, area mesa.AreaID, today mesa.Date) error {
+	if _, err := tx.NewInsert().Model(u).Exec(ctx); err != nil {
+		if tx.db.dialect.isUnique(err) {
+			return mesa.Invalid("email", "Ya existe una cuenta con ese correo.")
+		}
+		return fmt.Errorf("insert user: %w", err)
+	}
+	grant := &mesa.RoleAssignment{UserID: u.ID, Role: role, GrantedAt: u.CreatedAt}
+	if _, err := tx.NewInsert().Model(grant).Exec(ctx); err != nil {
+		return fmt.Errorf("insert role: %w", err)
+	}
+	if area != "" {
+		membership := &mesa.Membership{UserID: u.ID, AreaID: area, IsPrimary: true, FromOn: today}
+		if _, err := tx.NewInsert().Model(membership).Exec(ctx); err != nil {
+			return fmt.Errorf("insert membership: %w", err)
+		}
+	}
+	return tx.TouchCatalogue(ctx)
+}
+
+// SetPassword stores a hash and ends the sessions of the account.
+func (tx *Tx) SetPassword(ctx context.Context, id mesa.UserID, hash string) error {
+	if _, err := tx.NewRaw("UPDATE users SET password_hash = ? WHERE id = ?", hash, id).Exec(ctx); err != nil {
+		return fmt.Errorf("set password: %w", err)
+	}
+	_, err := tx.NewRaw("UPDATE sessions SET ended_at = ? WHERE user_id = ? AND ended_at IS NULL", tx.Now(), id).Exec(ctx)
+	return err
+}

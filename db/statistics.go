@@ -302,9 +302,9 @@ func (f *Figures) TopArea(ctx context.Context) (*mesa.AreaStatistics, error) {
 	return f.v.cat.TopArea(areas), err
 }
 
-// documents selects from the documents in scope that meet the filter.
-func (f *Figures) documents() *bun.SelectQuery {
-	q := f.where(f.v.idb.NewSelect().TableExpr("documents AS document"))
+// documents selects, through an index, from the documents in scope that meet the filter.
+func (f *Figures) documents(index string) *bun.SelectQuery {
+	q := f.where(f.v.idb.NewSelect().TableExpr("documents AS document" + f.v.db.dialect.through(index)))
 	if f.took != nil {
 		q = q.Where("EXISTS (SELECT 1 FROM document_access AS t WHERE t.document_id = document.id AND t.grantee IN (?))", bun.In(f.took))
 	}
@@ -325,11 +325,11 @@ func (f *Figures) inPeriod(q *bun.SelectQuery, column string) *bun.SelectQuery {
 }
 
 func (f *Figures) received() *bun.SelectQuery {
-	return f.inPeriod(f.documents(), "document.filed_on").Where("document.state <> 'VOIDED'")
+	return f.inPeriod(f.documents("documents_filed"), "document.filed_on").Where("document.state <> 'VOIDED'")
 }
 
 func (f *Figures) done() *bun.SelectQuery {
-	return f.inPeriod(f.documents(), "document.attended_on").Where("document.state IN ('ATTENDED', 'ARCHIVED')")
+	return f.inPeriod(f.documents("documents_attended"), "document.attended_on").Where("document.state IN ('ATTENDED', 'ARCHIVED')")
 }
 
 // filed is the received by day and by state.
@@ -426,12 +426,12 @@ func (f *Figures) standings(ctx context.Context) (standing, error) {
 // readStanding names all four open states as the index documents_open_due does, or that index would not be used.
 func (f *Figures) readStanding(ctx context.Context) (now standing, err error) {
 	today, amber := f.v.today, f.v.cat.Calendar.AmberUntil(f.v.today)
-	open := f.documents().Where("document.state IN ('SUBMITTED', 'OBSERVED', 'REGISTERED', 'IN_PROCESS')").
+	open := f.documents("documents_open_due").Where("document.state IN ('SUBMITTED', 'OBSERVED', 'REGISTERED', 'IN_PROCESS')").
 		ColumnExpr("count(*) AS open").
 		ColumnExpr("count(CASE WHEN document.priority = ? THEN 1 END) AS urgent", mesa.UrgentPriority).
 		ColumnExpr("count(CASE WHEN "+overdue+" THEN 1 END) AS overdue", today).
 		ColumnExpr("count(CASE WHEN "+running+" AND document.due_on BETWEEN ? AND ? THEN 1 END) AS due_soon", today, amber)
-	filed := f.documents().Where("document.filed_on = ? AND document.state <> 'VOIDED'", today).ColumnExpr("count(*) AS filed_today")
+	filed := f.documents("documents_filed").Where("document.filed_on = ? AND document.state <> 'VOIDED'", today).ColumnExpr("count(*) AS filed_today")
 	if err := f.v.idb.NewSelect().ColumnExpr("o.*, f.*").TableExpr("(?) AS o, (?) AS f", open, filed).Scan(ctx, &now); err != nil {
 		return now, fmt.Errorf("open documents: %w", err)
 	}
@@ -500,10 +500,10 @@ func (f *Figures) readLegs(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-// areaLegs selects ACTION legs to the areas that are shown. An actor sees every document that an area of theirs was sent, so
+// areaLegs selects, through an index, ACTION legs to the areas that are shown. An actor sees every document that an area of theirs was sent, so
 // visibility need not be asked for again.
-func (f *Figures) areaLegs() *bun.SelectQuery {
-	q := f.v.idb.NewSelect().TableExpr("derivations AS l").Where("l.kind = 'ACTION'")
+func (f *Figures) areaLegs(index string) *bun.SelectQuery {
+	q := f.v.idb.NewSelect().TableExpr("derivations AS l" + f.v.db.dialect.through(index)).Where("l.kind = 'ACTION'")
 	switch {
 	case f.shown == nil:
 	case len(f.shown) == 0:
@@ -529,17 +529,17 @@ type legCount struct {
 // areasQuery counts four sets of legs at once; each has its index in migrations, which holds all that is read.
 func (f *Figures) areasQuery() *bun.RawQuery {
 	zone := f.v.cat.Calendar.Zone()
-	handled := f.inPeriod(f.areaLegs(), "l.closed_on").Where("l.state = 'ATTENDED'").
+	handled := f.inPeriod(f.areaLegs("derivations_handled"), "l.closed_on").Where("l.state = 'ATTENDED'").
 		ColumnExpr("'handled' AS measure, l.to_id AS area_id, l.received_on, l.closed_on, 0 AS tenths, count(*) AS n, 0 AS hits").
 		GroupExpr("l.to_id, l.received_on, l.closed_on")
 	reception := tenthsOfHours("60 * l.reception_minutes")
-	received := f.inPeriod(f.areaLegs(), "l.received_on").
+	received := f.inPeriod(f.areaLegs("derivations_received"), "l.received_on").
 		ColumnExpr("'received', l.to_id, NULL, NULL, " + reception + ", count(*), count(CASE WHEN l.state = 'ATTENDED' THEN 1 END)").
 		GroupExpr("l.to_id, " + reception)
-	sent := f.areaLegs().Where("l.sent_at >= ? AND l.sent_at < ?", f.From.In(zone).UTC(), f.To.AddDays(1).In(zone).UTC()).
+	sent := f.areaLegs("derivations_sent_at").Where("l.sent_at >= ? AND l.sent_at < ?", f.From.In(zone).UTC(), f.To.AddDays(1).In(zone).UTC()).
 		ColumnExpr("'sent', l.to_id, NULL, NULL, 0, count(*), count(CASE WHEN l.state IN ('REJECTED', 'RETURNED') THEN 1 END)").
 		GroupExpr("l.to_id")
-	open := f.areaLegs().Where("l.state IN ('PENDING', 'RECEIVED')").
+	open := f.areaLegs("derivations_open").Where("l.state IN ('PENDING', 'RECEIVED')").
 		ColumnExpr("CASE l.state WHEN 'PENDING' THEN 'pending' ELSE 'in hand' END, l.to_id, NULL, NULL, 0, count(*), count(CASE WHEN l.due_on < ? THEN 1 END)", f.v.today).
 		GroupExpr("l.to_id, l.state")
 	return f.v.idb.NewRaw("? UNION ALL ? UNION ALL ? UNION ALL ?", handled, received, sent, open)

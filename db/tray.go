@@ -74,8 +74,8 @@ func (v *View) trayArgs(area mesa.AreaID) trayArgs {
 }
 
 // Tray lists one box of an area, newest first. The caller has checked that the actor may look at the area.
-func (v *View) Tray(ctx context.Context, area mesa.AreaID, box mesa.TrayBox, p Page) (Slice[mesa.TrayItem], error) {
-	none := Slice[mesa.TrayItem]{}
+func (v *View) Tray(ctx context.Context, area mesa.AreaID, box mesa.TrayBox, p Page) (Slice[*mesa.TrayItem], error) {
+	none := Slice[*mesa.TrayItem]{}
 	t := trayOf(box)
 	total := 0
 	if p.WithTotal {
@@ -98,18 +98,19 @@ func (v *View) Tray(ctx context.Context, area mesa.AreaID, box mesa.TrayBox, p P
 	return traySlice(slice(rows, p), order, t.leg != "", total), nil
 }
 
-func traySlice(rows Slice[trayRow], order keyset, byLeg bool, total int) Slice[mesa.TrayItem] {
-	s := Slice[mesa.TrayItem]{HasNext: rows.HasNext, HasPrevious: rows.HasPrevious, Total: total, Items: make([]mesa.TrayItem, len(rows.Items))}
-	cursors := make(map[mesa.TrayItem]string, len(rows.Items))
+func traySlice(rows Slice[trayRow], order keyset, byLeg bool, total int) Slice[*mesa.TrayItem] {
+	s := Slice[*mesa.TrayItem]{HasNext: rows.HasNext, HasPrevious: rows.HasPrevious, Total: total, Items: make([]*mesa.TrayItem, len(rows.Items))}
+	cursors := make(map[*mesa.TrayItem]string, len(rows.Items))
 	for i, row := range rows.Items {
-		s.Items[i] = row.TrayItem
+		item := &row.TrayItem
+		s.Items[i] = item
 		if byLeg {
-			cursors[row.TrayItem] = order.cursor(row.DerivationID)
+			cursors[item] = order.cursor(row.DerivationID)
 		} else {
-			cursors[row.TrayItem] = order.cursor(row.ListedAt, row.DocumentID)
+			cursors[item] = order.cursor(row.ListedAt, row.DocumentID)
 		}
 	}
-	s.Cursor = func(item mesa.TrayItem) string { return cursors[item] }
+	s.Cursor = func(item *mesa.TrayItem) string { return cursors[item] }
 	return s
 }
 
@@ -123,11 +124,11 @@ func trayOf(box mesa.TrayBox) tray {
 }
 
 // TrayCounts counts every box of an area in one statement.
-func (v *View) TrayCounts(ctx context.Context, area mesa.AreaID) ([]mesa.TrayCount, error) {
-	counts := make([]mesa.TrayCount, len(trays))
+func (v *View) TrayCounts(ctx context.Context, area mesa.AreaID) ([]*mesa.TrayCount, error) {
+	counts := make([]*mesa.TrayCount, len(trays))
 	q := v.idb.NewSelect()
 	for i, t := range trays {
-		counts[i].Box = t.box
+		counts[i] = &mesa.TrayCount{Box: t.box}
 		q = q.ColumnExpr("(?) AS ?", v.trayQuery(t, area).ColumnExpr("count(*)"), bun.Ident(strings.ToLower(string(t.box))))
 	}
 	into := make([]any, len(counts))

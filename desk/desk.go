@@ -7,7 +7,6 @@ package desk
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/mesapartes/mesa/db"
@@ -20,8 +19,6 @@ type Desk struct {
 	db        *db.DB
 	log       *slog.Logger
 	passwords *auth.Passwords
-
-	sweep sync.Mutex
 }
 
 // New makes a desk. A nil log discards.

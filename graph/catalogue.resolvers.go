@@ -7,50 +7,49 @@ package graph
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/mesapartes/mesa/graph/exec"
 	"github.com/mesapartes/mesa/mesa"
 )
 
 func (r *areaResolver) Parent(ctx context.Context, obj *mesa.Area) (*mesa.Area, error) {
-return catalogueOf(ctx).Area(obj.ParentID), nil
+	return catalogueOf(ctx).Area(obj.ParentID), nil
 }
 
 func (r *areaResolver) Head(ctx context.Context, obj *mesa.Area) (*mesa.User, error) {
-return catalogueOf(ctx).User(obj.HeadID), nil
+	return catalogueOf(ctx).User(obj.HeadID), nil
 }
 
 func (r *documentTypeResolver) Categories(ctx context.Context, obj *mesa.DocumentType) ([]*mesa.Category, error) {
-return catalogueOf(ctx).CategoriesOf(obj.ID), nil
+	return catalogueOf(ctx).CategoriesOf(obj.ID), nil
 }
 
 func (r *queryResolver) DocumentTypes(ctx context.Context) ([]*mesa.DocumentType, error) {
-return catalogueOf(ctx).Types, nil
+	return catalogueOf(ctx).Types, nil
 }
 
 func (r *queryResolver) Areas(ctx context.Context) ([]*mesa.Area, error) {
-return catalogueOf(ctx).Areas, nil
+	return catalogueOf(ctx).Areas, nil
 }
 
 func (r *queryResolver) Purposes(ctx context.Context) ([]*mesa.Purpose, error) {
-return catalogueOf(ctx).Purposes, nil
+	return catalogueOf(ctx).Purposes, nil
 }
 
 func (r *queryResolver) RetentionPolicies(ctx context.Context) ([]*mesa.RetentionPolicy, error) {
-return catalogueOf(ctx).Policies, nil
+	return catalogueOf(ctx).Policies, nil
 }
 
 func (r *queryResolver) Calendar(ctx context.Context, from mesa.Date, to mesa.Date) ([]*mesa.CalendarDate, error) {
-return calendar(catalogueOf(ctx).Calendar, from, to)
+	return calendar(catalogueOf(ctx).Calendar, from, to)
 }
 
 func (r *queryResolver) AreaMembers(ctx context.Context, areaID string) ([]*mesa.User, error) {
-area, err := r.visibleArea(ctx, areaID)
-if err != nil {
-	return nil, err
-}
-return viewOf(ctx).AreaMembers(ctx, area)
+	area, err := r.visibleArea(ctx, areaID)
+	if err != nil {
+		return nil, err
+	}
+	return viewOf(ctx).AreaMembers(ctx, area)
 }
 
 func (r *Resolver) Area() exec.AreaResolver { return &areaResolver{r} }

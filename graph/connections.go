@@ -65,7 +65,9 @@ func documentConnection(s db.Slice[*mesa.Document]) *model.DocumentConnection {
 
 func derivationConnection(s db.Slice[*mesa.Derivation]) *model.DerivationConnection {
 	return &model.DerivationConnection{Nodes: s.Items, PageInfo: pageInfo(s), TotalCount: s.Total,
-		Edges: edges(s, func(c string, n *mesa.Derivation) *model.DerivationEdge { return &model.DerivationEdge{Cursor: c, Node: n} })}
+		Edges: edges(s, func(c string, n *mesa.Derivation) *model.DerivationEdge {
+			return &model.DerivationEdge{Cursor: c, Node: n}
+		})}
 }
 
 func eventConnection(s db.Slice[*mesa.Event]) *model.EventConnection {

@@ -7,7 +7,6 @@ package graph
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/graph/exec"
@@ -16,106 +15,106 @@ import (
 )
 
 func (r *derivationResolver) Document(ctx context.Context, obj *mesa.Derivation) (*mesa.Document, error) {
-return must(ctx, loadersOf(ctx).Document, obj.DocumentID)
+	return must(ctx, loadersOf(ctx).Document, obj.DocumentID)
 }
 
 func (r *derivationResolver) Purpose(ctx context.Context, obj *mesa.Derivation) (*mesa.Purpose, error) {
-return catalogueOf(ctx).Purpose(obj.PurposeCode), nil
+	return catalogueOf(ctx).Purpose(obj.PurposeCode), nil
 }
 
 func (r *derivationResolver) FromArea(ctx context.Context, obj *mesa.Derivation) (*mesa.Area, error) {
-return catalogueOf(ctx).Area(obj.FromID), nil
+	return catalogueOf(ctx).Area(obj.FromID), nil
 }
 
 func (r *derivationResolver) ToArea(ctx context.Context, obj *mesa.Derivation) (*mesa.Area, error) {
-return catalogueOf(ctx).Area(obj.ToID), nil
+	return catalogueOf(ctx).Area(obj.ToID), nil
 }
 
 func (r *derivationResolver) Assignee(ctx context.Context, obj *mesa.Derivation) (*mesa.User, error) {
-return catalogueOf(ctx).User(obj.AssigneeID), nil
+	return catalogueOf(ctx).User(obj.AssigneeID), nil
 }
 
 func (r *derivationResolver) Previous(ctx context.Context, obj *mesa.Derivation) (*mesa.Derivation, error) {
-return maybe(ctx, loadersOf(ctx).Derivation, obj.PreviousID)
+	return maybe(ctx, loadersOf(ctx).Derivation, obj.PreviousID)
 }
 
 func (r *derivationResolver) SentBy(ctx context.Context, obj *mesa.Derivation) (*mesa.User, error) {
-return catalogueOf(ctx).User(obj.SentByID), nil
+	return catalogueOf(ctx).User(obj.SentByID), nil
 }
 
 func (r *derivationResolver) ReceivedBy(ctx context.Context, obj *mesa.Derivation) (*mesa.User, error) {
-return catalogueOf(ctx).User(obj.ReceivedByID), nil
+	return catalogueOf(ctx).User(obj.ReceivedByID), nil
 }
 
 func (r *derivationResolver) ClosedBy(ctx context.Context, obj *mesa.Derivation) (*mesa.User, error) {
-return catalogueOf(ctx).User(obj.ClosedByID), nil
+	return catalogueOf(ctx).User(obj.ClosedByID), nil
 }
 
 func (r *mutationResolver) DeriveDocument(ctx context.Context, input desk.DeriveDocumentInput) (*model.DeriveDocumentPayload, error) {
-doc, legs, err := r.Desk.Derive(ctx, actorOf(ctx), input)
-if err != nil {
-	return nil, err
-}
-return &model.DeriveDocumentPayload{Document: doc, Derivations: legs}, nil
+	doc, legs, err := r.Desk.Derive(ctx, actorOf(ctx), input)
+	if err != nil {
+		return nil, err
+	}
+	return &model.DeriveDocumentPayload{Document: doc, Derivations: legs}, nil
 }
 
 func (r *mutationResolver) ReceiveDerivation(ctx context.Context, input desk.DerivationInput) (*model.DerivationPayload, error) {
-return derivationPayload(r.Desk.Receive(ctx, actorOf(ctx), input))
+	return derivationPayload(r.Desk.Receive(ctx, actorOf(ctx), input))
 }
 
 func (r *mutationResolver) AttendDerivation(ctx context.Context, input desk.AttendDerivationInput) (*model.DerivationPayload, error) {
-return derivationPayload(r.Desk.Attend(ctx, actorOf(ctx), input))
+	return derivationPayload(r.Desk.Attend(ctx, actorOf(ctx), input))
 }
 
 func (r *mutationResolver) RejectDerivation(ctx context.Context, input desk.DerivationReasonInput) (*model.SendBackPayload, error) {
-return sendBackPayload(r.Desk.Reject(ctx, actorOf(ctx), input))
+	return sendBackPayload(r.Desk.Reject(ctx, actorOf(ctx), input))
 }
 
 func (r *mutationResolver) ReturnDerivation(ctx context.Context, input desk.DerivationReasonInput) (*model.SendBackPayload, error) {
-return sendBackPayload(r.Desk.Return(ctx, actorOf(ctx), input))
+	return sendBackPayload(r.Desk.Return(ctx, actorOf(ctx), input))
 }
 
 func (r *mutationResolver) RecallDerivation(ctx context.Context, input desk.DerivationReasonInput) (*model.RecallDerivationPayload, error) {
-leg, doc, err := r.Desk.Recall(ctx, actorOf(ctx), input)
-if err != nil {
-	return nil, err
-}
-return &model.RecallDerivationPayload{Derivation: leg, Document: doc}, nil
+	leg, doc, err := r.Desk.Recall(ctx, actorOf(ctx), input)
+	if err != nil {
+		return nil, err
+	}
+	return &model.RecallDerivationPayload{Derivation: leg, Document: doc}, nil
 }
 
 func (r *mutationResolver) ReassignDerivation(ctx context.Context, input desk.ReassignDerivationInput) (*model.ReassignDerivationPayload, error) {
-leg, replacement, err := r.Desk.Reassign(ctx, actorOf(ctx), input)
-if err != nil {
-	return nil, err
-}
-return &model.ReassignDerivationPayload{Derivation: leg, Replacement: replacement}, nil
+	leg, replacement, err := r.Desk.Reassign(ctx, actorOf(ctx), input)
+	if err != nil {
+		return nil, err
+	}
+	return &model.ReassignDerivationPayload{Derivation: leg, Replacement: replacement}, nil
 }
 
 func (r *mutationResolver) AssignDerivation(ctx context.Context, input desk.AssignDerivationInput) (*model.DerivationPayload, error) {
-return derivationPayload(r.Desk.Assign(ctx, actorOf(ctx), input))
+	return derivationPayload(r.Desk.Assign(ctx, actorOf(ctx), input))
 }
 
 func (r *mutationResolver) AcknowledgeCopy(ctx context.Context, input desk.DerivationInput) (*model.DerivationPayload, error) {
-return derivationPayload(r.Desk.Acknowledge(ctx, actorOf(ctx), input))
+	return derivationPayload(r.Desk.Acknowledge(ctx, actorOf(ctx), input))
 }
 
 func (r *mutationResolver) ExtendDeadline(ctx context.Context, input desk.ExtendDeadlineInput) (*model.DerivationPayload, error) {
-return derivationPayload(r.Desk.Extend(ctx, actorOf(ctx), input))
+	return derivationPayload(r.Desk.Extend(ctx, actorOf(ctx), input))
 }
 
 func (r *mutationResolver) BulkDerive(ctx context.Context, input desk.BulkDeriveInput) (*model.BulkDerivePayload, error) {
-results, err := r.Desk.BulkDerive(ctx, actorOf(ctx), input)
-return &model.BulkDerivePayload{Results: bulkDeriveResults(ctx, r.Log, results)}, err
+	results, err := r.Desk.BulkDerive(ctx, actorOf(ctx), input)
+	return &model.BulkDerivePayload{Results: bulkDeriveResults(ctx, r.Log, results)}, err
 }
 
 func (r *mutationResolver) BulkReceive(ctx context.Context, input desk.BulkDerivationsInput) (*model.BulkDerivationPayload, error) {
-results, err := r.Desk.BulkReceive(ctx, actorOf(ctx), input)
-return &model.BulkDerivationPayload{Results: bulkDerivationResults(ctx, r.Log, results)}, err
+	results, err := r.Desk.BulkReceive(ctx, actorOf(ctx), input)
+	return &model.BulkDerivationPayload{Results: bulkDerivationResults(ctx, r.Log, results)}, err
 }
 
 func (r *mutationResolver) BulkAcknowledge(ctx context.Context, input desk.BulkDerivationsInput) (*model.BulkDerivationPayload, error) {
-results, err := r.Desk.BulkAcknowledge(ctx, actorOf(ctx), input)
-return &model.BulkDerivationPayload{Results: bulkDerivationResults(ctx, r.Log, results)}, err
+	results, err := r.Desk.BulkAcknowledge(ctx, actorOf(ctx), input)
+	return &model.BulkDerivationPayload{Results: bulkDerivationResults(ctx, r.Log, results)}, err
 }
 
 func (r *Resolver) Derivation() exec.DerivationResolver { return &derivationResolver{r} }

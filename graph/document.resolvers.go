@@ -7,7 +7,6 @@ package graph
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
@@ -17,167 +16,163 @@ import (
 )
 
 func (r *archiveRecordResolver) Document(ctx context.Context, obj *mesa.ArchiveRecord) (*mesa.Document, error) {
-return must(ctx, loadersOf(ctx).Document, obj.DocumentID)
+	return must(ctx, loadersOf(ctx).Document, obj.DocumentID)
 }
 
 func (r *archiveRecordResolver) ArchivedBy(ctx context.Context, obj *mesa.ArchiveRecord) (*mesa.User, error) {
-return catalogueOf(ctx).User(obj.ArchivedByID), nil
+	return catalogueOf(ctx).User(obj.ArchivedByID), nil
 }
 
 func (r *archiveRecordResolver) RestoredBy(ctx context.Context, obj *mesa.ArchiveRecord) (*mesa.User, error) {
-return catalogueOf(ctx).User(obj.RestoredByID), nil
+	return catalogueOf(ctx).User(obj.RestoredByID), nil
 }
 
 func (r *documentResolver) RegisteredBy(ctx context.Context, obj *mesa.Document) (*mesa.User, error) {
-return catalogueOf(ctx).User(obj.RegisteredByID), nil
+	return catalogueOf(ctx).User(obj.RegisteredByID), nil
 }
 
 func (r *documentResolver) Desk(ctx context.Context, obj *mesa.Document) (*mesa.Area, error) {
-return catalogueOf(ctx).Area(obj.DeskAreaID), nil
+	return catalogueOf(ctx).Area(obj.DeskAreaID), nil
 }
 
 func (r *documentResolver) Type(ctx context.Context, obj *mesa.Document) (*mesa.DocumentType, error) {
-return catalogueOf(ctx).Type(obj.TypeID), nil
+	return catalogueOf(ctx).Type(obj.TypeID), nil
 }
 
 func (r *documentResolver) Category(ctx context.Context, obj *mesa.Document) (*mesa.Category, error) {
-return catalogueOf(ctx).Category(obj.CategoryID), nil
-}
-
-func (r *documentResolver) AnnexDescription(ctx context.Context, obj *mesa.Document) (*string, error) {
-	panic(fmt.Errorf("not implemented: AnnexDescription - annexDescription"))
+	return catalogueOf(ctx).Category(obj.CategoryID), nil
 }
 
 func (r *documentResolver) Light(ctx context.Context, obj *mesa.Document) (mesa.Light, error) {
-cat, today := catalogueOf(ctx), viewOf(ctx).Today()
-return cat.Calendar.Light(obj.State, obj.DueOn, obj.AttendedOn, today, obj.IsPaused()), nil
+	cat, today := catalogueOf(ctx), viewOf(ctx).Today()
+	return cat.Calendar.Light(obj.State, obj.DueOn, obj.AttendedOn, today, obj.IsPaused()), nil
 }
 
 func (r *documentResolver) DeadlineTrace(ctx context.Context, obj *mesa.Document) ([]*mesa.TraceDay, error) {
-return pointers(catalogueOf(ctx).Calendar.DeadlineTrace(obj.Deadline())), nil
+	return pointers(catalogueOf(ctx).Calendar.DeadlineTrace(obj.Deadline())), nil
 }
 
 func (r *documentResolver) Related(ctx context.Context, obj *mesa.Document) (*mesa.Document, error) {
-return maybe(ctx, loadersOf(ctx).Document, obj.RelatedID)
+	return maybe(ctx, loadersOf(ctx).Document, obj.RelatedID)
 }
 
 func (r *documentResolver) CurrentArea(ctx context.Context, obj *mesa.Document) (*mesa.Area, error) {
-return catalogueOf(ctx).Area(obj.CurrentAreaID), nil
+	return catalogueOf(ctx).Area(obj.CurrentAreaID), nil
 }
 
 func (r *documentResolver) CurrentAreas(ctx context.Context, obj *mesa.Document) ([]*mesa.Area, error) {
-return catalogueOf(ctx).AreasOf(obj.CurrentAreaIDs), nil
+	return catalogueOf(ctx).AreasOf(obj.CurrentAreaIDs), nil
 }
 
 func (r *documentResolver) Assignee(ctx context.Context, obj *mesa.Document) (*mesa.User, error) {
-return catalogueOf(ctx).User(obj.AssigneeID), nil
+	return catalogueOf(ctx).User(obj.AssigneeID), nil
 }
 
 func (r *documentResolver) AvailableActions(ctx context.Context, obj *mesa.Document) ([]mesa.Action, error) {
-legs, err := loadersOf(ctx).LegsByDocument.Load(ctx, obj.ID)
-if err != nil {
-	return nil, err
-}
-return mesa.AvailableActions(actorOf(ctx), obj, legs), nil
+	legs, err := loadersOf(ctx).LegsByDocument.Load(ctx, obj.ID)
+	if err != nil {
+		return nil, err
+	}
+	return mesa.AvailableActions(actorOf(ctx), obj, legs), nil
 }
 
 func (r *documentResolver) Derivations(ctx context.Context, obj *mesa.Document, first *int, after *string) (*model.DerivationConnection, error) {
-s, err := loadersOf(ctx).DerivationPages.Load(ctx, childPage(ctx, obj.ID, first, after))
-if err != nil {
-	return nil, err
-}
-return derivationConnection(*s), nil
+	s, err := loadersOf(ctx).DerivationPages.Load(ctx, childPage(ctx, obj.ID, first, after))
+	if err != nil {
+		return nil, err
+	}
+	return derivationConnection(*s), nil
 }
 
 func (r *documentResolver) Timeline(ctx context.Context, obj *mesa.Document, first *int, after *string) (*model.EventConnection, error) {
-s, err := loadersOf(ctx).TimelinePages.Load(ctx, childPage(ctx, obj.ID, first, after))
-if err != nil {
-	return nil, err
-}
-return eventConnection(*s), nil
+	s, err := loadersOf(ctx).TimelinePages.Load(ctx, childPage(ctx, obj.ID, first, after))
+	if err != nil {
+		return nil, err
+	}
+	return eventConnection(*s), nil
 }
 
 func (r *documentResolver) ArchiveRecords(ctx context.Context, obj *mesa.Document) ([]*mesa.ArchiveRecord, error) {
-return loadersOf(ctx).ArchiveRecordsByDocument.Load(ctx, obj.ID)
+	return loadersOf(ctx).ArchiveRecordsByDocument.Load(ctx, obj.ID)
 }
 
 func (r *eventResolver) Derivation(ctx context.Context, obj *mesa.Event) (*mesa.Derivation, error) {
-return maybe(ctx, loadersOf(ctx).Derivation, obj.DerivationID)
+	return maybe(ctx, loadersOf(ctx).Derivation, obj.DerivationID)
 }
 
 func (r *eventActorResolver) User(ctx context.Context, obj *mesa.EventActor) (*mesa.User, error) {
-return catalogueOf(ctx).User(obj.UserID), nil
+	return catalogueOf(ctx).User(obj.UserID), nil
 }
 
 func (r *mutationResolver) RegisterDocument(ctx context.Context, input desk.RegisterDocumentInput) (*model.RegisterDocumentPayload, error) {
-doc, err := r.Desk.Register(ctx, actorOf(ctx), input)
-if err != nil {
-	return nil, err
-}
-return &model.RegisterDocumentPayload{Document: doc}, nil
+	doc, err := r.Desk.Register(ctx, actorOf(ctx), input)
+	if err != nil {
+		return nil, err
+	}
+	return &model.RegisterDocumentPayload{Document: doc}, nil
 }
 
 func (r *mutationResolver) UpdateDocument(ctx context.Context, input desk.UpdateDocumentInput) (*model.DocumentPayload, error) {
-input.Given = givenFields(ctx)
-return documentPayload(r.Desk.Update(ctx, actorOf(ctx), input))
+	input.Given = givenFields(ctx)
+	return documentPayload(r.Desk.Update(ctx, actorOf(ctx), input))
 }
 
 func (r *mutationResolver) VoidDocument(ctx context.Context, input desk.VoidDocumentInput) (*model.DocumentPayload, error) {
-return documentPayload(r.Desk.Void(ctx, actorOf(ctx), input))
+	return documentPayload(r.Desk.Void(ctx, actorOf(ctx), input))
 }
 
 func (r *mutationResolver) ReopenDocument(ctx context.Context, input desk.ReopenDocumentInput) (*model.DocumentPayload, error) {
-return documentPayload(r.Desk.Reopen(ctx, actorOf(ctx), input))
+	return documentPayload(r.Desk.Reopen(ctx, actorOf(ctx), input))
 }
 
 func (r *mutationResolver) ArchiveDocument(ctx context.Context, input desk.ArchiveDocumentInput) (*model.ArchiveDocumentPayload, error) {
-doc, record, err := r.Desk.Archive(ctx, actorOf(ctx), input)
-if err != nil {
-	return nil, err
-}
-return &model.ArchiveDocumentPayload{Document: doc, Record: record}, nil
+	doc, record, err := r.Desk.Archive(ctx, actorOf(ctx), input)
+	if err != nil {
+		return nil, err
+	}
+	return &model.ArchiveDocumentPayload{Document: doc, Record: record}, nil
 }
 
 func (r *mutationResolver) RestoreDocument(ctx context.Context, input desk.RestoreDocumentInput) (*model.DocumentPayload, error) {
-return documentPayload(r.Desk.Restore(ctx, actorOf(ctx), input))
+	return documentPayload(r.Desk.Restore(ctx, actorOf(ctx), input))
 }
 
 func (r *mutationResolver) BulkArchive(ctx context.Context, input desk.BulkArchiveInput) (*model.BulkDocumentPayload, error) {
-results, err := r.Desk.BulkArchive(ctx, actorOf(ctx), input)
-return &model.BulkDocumentPayload{Results: bulkDocumentResults(ctx, r.Log, results)}, err
+	results, err := r.Desk.BulkArchive(ctx, actorOf(ctx), input)
+	return &model.BulkDocumentPayload{Results: bulkDocumentResults(ctx, r.Log, results)}, err
 }
 
 func (r *mutationResolver) BulkTag(ctx context.Context, input desk.BulkTagInput) (*model.BulkDocumentPayload, error) {
-results, err := r.Desk.BulkTag(ctx, actorOf(ctx), input)
-return &model.BulkDocumentPayload{Results: bulkDocumentResults(ctx, r.Log, results)}, err
+	results, err := r.Desk.BulkTag(ctx, actorOf(ctx), input)
+	return &model.BulkDocumentPayload{Results: bulkDocumentResults(ctx, r.Log, results)}, err
 }
 
 func (r *mutationResolver) WatchDocument(ctx context.Context, input desk.WatchDocumentInput) (*model.DocumentPayload, error) {
-return documentPayload(r.Desk.Watch(ctx, actorOf(ctx), input, true))
+	return documentPayload(r.Desk.Watch(ctx, actorOf(ctx), input, true))
 }
 
 func (r *mutationResolver) UnwatchDocument(ctx context.Context, input desk.WatchDocumentInput) (*model.DocumentPayload, error) {
-return documentPayload(r.Desk.Watch(ctx, actorOf(ctx), input, false))
+	return documentPayload(r.Desk.Watch(ctx, actorOf(ctx), input, false))
 }
 
 func (r *queryResolver) Documents(ctx context.Context, filter *mesa.DocumentFilter, orderBy *mesa.DocumentOrder, first *int, after *string, last *int, before *string) (*model.DocumentConnection, error) {
-order := mesa.LatestFirst
-if orderBy != nil {
-	order = *orderBy
-}
-s, err := viewOf(ctx).Documents(ctx, deref(filter), order, page(ctx, first, last, after, before))
-if err != nil {
-	return nil, err
-}
-return documentConnection(s), nil
+	order := mesa.LatestFirst
+	if orderBy != nil {
+		order = *orderBy
+	}
+	s, err := viewOf(ctx).Documents(ctx, deref(filter), order, page(ctx, first, last, after, before))
+	if err != nil {
+		return nil, err
+	}
+	return documentConnection(s), nil
 }
 
 func (r *queryResolver) Document(ctx context.Context, by db.DocumentBy) (*mesa.Document, error) {
-return nilIfNotFound(viewOf(ctx).Document(ctx, by))
+	return nilIfNotFound(viewOf(ctx).Document(ctx, by))
 }
 
 func (r *subscriptionResolver) DocumentChanged(ctx context.Context, id string) (<-chan *model.DocumentChange, error) {
-return r.documentChanges(ctx, mesa.DocumentID(id))
+	return r.documentChanges(ctx, mesa.DocumentID(id))
 }
 
 func (r *Resolver) ArchiveRecord() exec.ArchiveRecordResolver { return &archiveRecordResolver{r} }

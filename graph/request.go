@@ -49,12 +49,8 @@ func callerOf(ctx context.Context) *caller {
 	return &caller{err: mesa.ErrUnauthenticated()}
 }
 
-// signInAs lets the rest of the operation see the account that has just signed in.
-func signInAs(ctx context.Context, view *db.View) {
-	if l, ok := ctx.Value(loadersKey{}).(*loaders); ok {
-		l.view = view
-	}
-}
+// signInAs makes the rest of the present root field see the account that has just signed in.
+func signInAs(ctx context.Context, view *db.View) { loadersOf(ctx).view = view }
 
 // actorOf is who acts. Root fields have made sure that there is somebody.
 func actorOf(ctx context.Context) *mesa.Actor { return loadersOf(ctx).view.Actor() }

@@ -7,18 +7,17 @@ package graph
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/mesapartes/mesa/graph/exec"
 	"github.com/mesapartes/mesa/graph/model"
 )
 
 func (r *queryResolver) Node(ctx context.Context, id string) (model.Node, error) {
-return r.node(ctx, id)
+	return r.node(ctx, id)
 }
 
 func (r *queryResolver) Nodes(ctx context.Context, ids []string) ([]model.Node, error) {
-return r.nodes(ctx, ids)
+	return r.nodes(ctx, ids)
 }
 
 func (r *Resolver) Mutation() exec.MutationResolver { return &mutationResolver{r} }

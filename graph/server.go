@@ -92,7 +92,10 @@ func (r *Resolver) guardRootField(ctx context.Context, next graphql.RootResolver
 		graphql.AddError(ctx, c.err)
 		return nullMarshaler(field)
 	}
-	if c.actor != nil && graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation {
+	switch {
+	case c.actor == nil: // a public field: nothing to load until somebody signs in
+		ctx = context.WithValue(ctx, loadersKey{}, &loaders{})
+	case graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation:
 		ctx = withLoaders(ctx, r.DB.View(c.actor))
 	}
 	return next(ctx)
@@ -105,4 +108,3 @@ func nullMarshaler(field *ast.FieldDefinition) graphql.Marshaler {
 	}
 	return graphql.Null
 }
-

@@ -12,7 +12,9 @@ const socketWriteTimeout = 10 * time.Second
 
 // sockets accepts WebSockets of the page's own origin. A client that stops reading is let go: the stock connection writes without a
 // deadline and would keep its goroutines for as long as TCP lives.
-type sockets struct{ transport.CoderWebsocketImplementation }
+type sockets struct {
+	transport.CoderWebsocketImplementation
+}
 
 // Accept upgrades the request.
 func (s sockets) Accept(w http.ResponseWriter, r *http.Request, options transport.WebsocketAcceptOptions) (transport.WebsocketConn, error) {

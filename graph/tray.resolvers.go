@@ -7,7 +7,6 @@ package graph
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/mesapartes/mesa/graph/exec"
 	"github.com/mesapartes/mesa/graph/model"
@@ -15,35 +14,35 @@ import (
 )
 
 func (r *queryResolver) Tray(ctx context.Context, areaID string, box mesa.TrayBox, first *int, after *string) (*model.TrayConnection, error) {
-area, err := r.visibleArea(ctx, areaID)
-if err != nil {
-	return nil, err
-}
-s, err := viewOf(ctx).Tray(ctx, area, box, page(ctx, first, nil, after, nil))
-if err != nil {
-	return nil, err
-}
-return trayConnection(s), nil
+	area, err := r.visibleArea(ctx, areaID)
+	if err != nil {
+		return nil, err
+	}
+	s, err := viewOf(ctx).Tray(ctx, area, box, page(ctx, first, nil, after, nil))
+	if err != nil {
+		return nil, err
+	}
+	return trayConnection(s), nil
 }
 
 func (r *queryResolver) TrayCounts(ctx context.Context, areaID string) ([]*mesa.TrayCount, error) {
-area, err := r.visibleArea(ctx, areaID)
-if err != nil {
-	return nil, err
-}
-return viewOf(ctx).TrayCounts(ctx, area)
+	area, err := r.visibleArea(ctx, areaID)
+	if err != nil {
+		return nil, err
+	}
+	return viewOf(ctx).TrayCounts(ctx, area)
 }
 
 func (r *subscriptionResolver) TrayChanged(ctx context.Context, areaID string) (<-chan *model.TrayChange, error) {
-return r.trayChanges(ctx, areaID)
+	return r.trayChanges(ctx, areaID)
 }
 
 func (r *trayItemResolver) Document(ctx context.Context, obj *mesa.TrayItem) (*mesa.Document, error) {
-return must(ctx, loadersOf(ctx).Document, obj.DocumentID)
+	return must(ctx, loadersOf(ctx).Document, obj.DocumentID)
 }
 
 func (r *trayItemResolver) Derivation(ctx context.Context, obj *mesa.TrayItem) (*mesa.Derivation, error) {
-return maybe(ctx, loadersOf(ctx).Derivation, obj.DerivationID)
+	return maybe(ctx, loadersOf(ctx).Derivation, obj.DerivationID)
 }
 
 func (r *Resolver) TrayItem() exec.TrayItemResolver { return &trayItemResolver{r} }

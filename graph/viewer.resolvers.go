@@ -7,7 +7,6 @@ package graph
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/graph/exec"
@@ -16,35 +15,35 @@ import (
 )
 
 func (r *mutationResolver) SignIn(ctx context.Context, input desk.SignInInput) (*model.SignInPayload, error) {
-in, err := r.Desk.SignIn(ctx, input)
-if err != nil {
-	return nil, err
-}
-callerOf(ctx).signedIn(ctx, r.DB, in.Actor)
-return &model.SignInPayload{Token: in.Token, ExpiresAt: in.ExpiresAt, Viewer: in.Actor}, nil
+	in, err := r.Desk.SignIn(ctx, input)
+	if err != nil {
+		return nil, err
+	}
+	signInAs(ctx, r.DB.View(in.Actor))
+	return &model.SignInPayload{Token: in.Token, ExpiresAt: in.ExpiresAt, Viewer: in.Actor}, nil
 }
 
 func (r *mutationResolver) SignOut(ctx context.Context) (*model.SignOutPayload, error) {
-if err := r.Desk.SignOut(ctx, actorOf(ctx)); err != nil {
-	return nil, err
-}
-return &model.SignOutPayload{Ok: true}, nil
+	if err := r.Desk.SignOut(ctx, actorOf(ctx)); err != nil {
+		return nil, err
+	}
+	return &model.SignOutPayload{Ok: true}, nil
 }
 
 func (r *queryResolver) Viewer(ctx context.Context) (*mesa.Actor, error) {
-return actorOf(ctx), nil
+	return actorOf(ctx), nil
 }
 
 func (r *viewerResolver) User(ctx context.Context, obj *mesa.Actor) (*mesa.User, error) {
-return obj.Catalogue.User(obj.UserID), nil
+	return obj.Catalogue.User(obj.UserID), nil
 }
 
 func (r *viewerResolver) Roles(ctx context.Context, obj *mesa.Actor) ([]*mesa.Role, error) {
-return rolesOf(obj), nil
+	return rolesOf(obj), nil
 }
 
 func (r *viewerResolver) Areas(ctx context.Context, obj *mesa.Actor) ([]*mesa.Area, error) {
-return obj.Catalogue.AreasOf(obj.Areas), nil
+	return obj.Catalogue.AreasOf(obj.Areas), nil
 }
 
 func (r *Resolver) Viewer() exec.ViewerResolver { return &viewerResolver{r} }

@@ -3,6 +3,7 @@ package mesa
 import (
 	"cmp"
 	"database/sql/driver"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -72,8 +73,28 @@ type SuspensionRange struct {
 
 // WorkSchedule is when the institution is open in an ordinary week, from a date until the next schedule takes over.
 type WorkSchedule struct {
-	ValidFrom Date        `bun:",pk"`
-	Windows   [7][]Window `bun:",type:jsonb"` // by time.Weekday; no window, no work
+	ValidFrom Date `bun:",pk"`
+	Windows   Week `bun:",type:jsonb"` // no window, no work
+}
+
+// Week is the opening hours by time.Weekday. It scans itself, because bun reads no JSON into an array.
+type Week [7][]Window
+
+// Value is the JSON that the database stores.
+func (w Week) Value() (driver.Value, error) {
+	b, err := json.Marshal([7][]Window(w))
+	return string(b), err
+}
+
+// Scan reads it back.
+func (w *Week) Scan(src any) error {
+	switch v := src.(type) {
+	case []byte:
+		return json.Unmarshal(v, (*[7][]Window)(w))
+	case string:
+		return json.Unmarshal([]byte(v), (*[7][]Window)(w))
+	}
+	return fmt.Errorf("scan week: unexpected %T", src)
 }
 
 // Window is a stretch of opening hours; To is the minute at which it ends.

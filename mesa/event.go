@@ -36,6 +36,7 @@ const (
 	AccountLocked  EventType = "auth.locked"
 	AccessDenied   EventType = "access.denied"
 	UserCreated    EventType = "user.created"
+	PasswordSet    EventType = "user.password_set"
 	WatchStarted   EventType = "watch.started"
 	WatchEnded     EventType = "watch.ended"
 	DemoCreated    EventType = "system.demo_created"

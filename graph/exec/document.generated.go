@@ -32,8 +32,6 @@ type DocumentResolver interface {
 	Type(ctx context.Context, obj *mesa.Document) (*mesa.DocumentType, error)
 	Category(ctx context.Context, obj *mesa.Document) (*mesa.Category, error)
 
-	AnnexDescription(ctx context.Context, obj *mesa.Document) (*string, error)
-
 	Light(ctx context.Context, obj *mesa.Document) (mesa.Light, error)
 	DeadlineTrace(ctx context.Context, obj *mesa.Document) ([]*mesa.TraceDay, error)
 	Related(ctx context.Context, obj *mesa.Document) (*mesa.Document, error)
@@ -1134,18 +1132,18 @@ func (ec *executionContext) _Document_annexDescription(ctx context.Context, fiel
 			return ec.fieldContext_Document_annexDescription(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return ec.Resolvers.Document().AnnexDescription(ctx, obj)
+			return obj.AnnexDescription, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v mesa.Text) graphql.Marshaler {
+			return ec.marshalOString2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐText(ctx, selections, v)
 		},
 		true,
 		false,
 	)
 }
 func (ec *executionContext) fieldContext_Document_annexDescription(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Document", field, true, true, "String")
+	return graphql.NewScalarFieldContext("Document", field, false, false, "String")
 }
 
 func (ec *executionContext) _Document_externalNumber(ctx context.Context, field graphql.CollectedField, obj *mesa.Document) (ret graphql.Marshaler) {
@@ -4038,11 +4036,10 @@ func (ec *executionContext) _Document(ctx context.Context, sel ast.SelectionSet,
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "annexDescription":
-			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
-				true, false,
-				func(ctx context.Context) graphql.Marshaler {
-					return ec._Document_annexDescription(ctx, field, obj)
-				})
+			out.Values[i] = ec._Document_annexDescription(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "externalNumber":
 			out.Values[i] = ec._Document_externalNumber(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -5084,6 +5081,16 @@ func (ec *executionContext) unmarshalOAreaMode2githubᚗcomᚋmesapartesᚋmesa�
 }
 
 func (ec *executionContext) marshalOAreaMode2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐAreaMode(ctx context.Context, sel ast.SelectionSet, v mesa.AreaMode) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalOChannel2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐChannel(ctx context.Context, v any) (mesa.Channel, error) {
+	var res mesa.Channel
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOChannel2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐChannel(ctx context.Context, sel ast.SelectionSet, v mesa.Channel) graphql.Marshaler {
 	return v
 }
 

@@ -2001,6 +2001,23 @@ func (ec *executionContext) marshalOBoolean2ᚖbool(ctx context.Context, sel ast
 	return res
 }
 
+func (ec *executionContext) unmarshalOFloat2ᚖfloat64(ctx context.Context, v any) (*float64, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := graphql.UnmarshalFloatContext(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOFloat2ᚖfloat64(ctx context.Context, sel ast.SelectionSet, v *float64) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	res := graphql.MarshalFloatContext(*v)
+	return graphql.WrapContextMarshaler(ctx, res)
+}
+
 func (ec *executionContext) unmarshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐAreaID(ctx context.Context, v any) (mesa.AreaID, error) {
 	var res mesa.AreaID
 	err := res.UnmarshalGQL(v)
@@ -2028,6 +2045,16 @@ func (ec *executionContext) unmarshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesa
 }
 
 func (ec *executionContext) marshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐDocumentID(ctx context.Context, sel ast.SelectionSet, v mesa.DocumentID) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐDocumentTypeID(ctx context.Context, v any) (mesa.DocumentTypeID, error) {
+	var res mesa.DocumentTypeID
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐDocumentTypeID(ctx context.Context, sel ast.SelectionSet, v mesa.DocumentTypeID) graphql.Marshaler {
 	return v
 }
 

@@ -26,6 +26,8 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 type ResolverRoot interface {
 	ArchiveRecord() ArchiveRecordResolver
 	Area() AreaResolver
+	AreaStatistics() AreaStatisticsResolver
+	CategoryShare() CategoryShareResolver
 	Derivation() DerivationResolver
 	Document() DocumentResolver
 	DocumentType() DocumentTypeResolver
@@ -35,6 +37,7 @@ type ResolverRoot interface {
 	Query() QueryResolver
 	Subscription() SubscriptionResolver
 	TrayItem() TrayItemResolver
+	TypeShare() TypeShareResolver
 	Viewer() ViewerResolver
 }
 
@@ -72,6 +75,19 @@ type ComplexityRoot struct {
 		IsDesk   func(childComplexity int) int
 		Name     func(childComplexity int) int
 		Parent   func(childComplexity int) int
+	}
+
+	AreaStatistics struct {
+		Area             func(childComplexity int) int
+		Efficiency       func(childComplexity int) int
+		HandlingDays     func(childComplexity int) int
+		InHand           func(childComplexity int) int
+		LegsAttended     func(childComplexity int) int
+		LegsReceived     func(childComplexity int) int
+		OverdueLegs      func(childComplexity int) int
+		PendingReception func(childComplexity int) int
+		ReceptionHours   func(childComplexity int) int
+		ReturnRate       func(childComplexity int) int
 	}
 
 	BulkDerivationPayload struct {
@@ -119,6 +135,18 @@ type ComplexityRoot struct {
 		ID       func(childComplexity int) int
 		IsActive func(childComplexity int) int
 		Name     func(childComplexity int) int
+	}
+
+	CategoryShare struct {
+		Category   func(childComplexity int) int
+		Count      func(childComplexity int) int
+		Percentage func(childComplexity int) int
+	}
+
+	ChannelShare struct {
+		Channel    func(childComplexity int) int
+		Count      func(childComplexity int) int
+		Percentage func(childComplexity int) int
 	}
 
 	DeadlineDay struct {
@@ -320,6 +348,12 @@ type ComplexityRoot struct {
 		StartCursor     func(childComplexity int) int
 	}
 
+	PriorityShare struct {
+		Count      func(childComplexity int) int
+		Percentage func(childComplexity int) int
+		Priority   func(childComplexity int) int
+	}
+
 	Query struct {
 		AreaMembers       func(childComplexity int, areaID string) int
 		Areas             func(childComplexity int) int
@@ -331,6 +365,7 @@ type ComplexityRoot struct {
 		Nodes             func(childComplexity int, ids []string) int
 		Purposes          func(childComplexity int) int
 		RetentionPolicies func(childComplexity int) int
+		Statistics        func(childComplexity int, filter *mesa.StatisticsFilter) int
 		Tray              func(childComplexity int, areaID string, box mesa.TrayBox, first *int, after *string) int
 		TrayCounts        func(childComplexity int, areaID string) int
 		Viewer            func(childComplexity int) int
@@ -374,6 +409,12 @@ type ComplexityRoot struct {
 		Name     func(childComplexity int) int
 	}
 
+	SenderKindShare struct {
+		Count      func(childComplexity int) int
+		Kind       func(childComplexity int) int
+		Percentage func(childComplexity int) int
+	}
+
 	SignInPayload struct {
 		ExpiresAt func(childComplexity int) int
 		Token     func(childComplexity int) int
@@ -382,6 +423,49 @@ type ComplexityRoot struct {
 
 	SignOutPayload struct {
 		Ok func(childComplexity int) int
+	}
+
+	Spread struct {
+		Average func(childComplexity int) int
+		Max     func(childComplexity int) int
+		Median  func(childComplexity int) int
+		Min     func(childComplexity int) int
+		P90     func(childComplexity int) int
+	}
+
+	StateShare struct {
+		Count      func(childComplexity int) int
+		Percentage func(childComplexity int) int
+		State      func(childComplexity int) int
+	}
+
+	Statistics struct {
+		Areas          func(childComplexity int, first *int) int
+		AsOf           func(childComplexity int) int
+		Attended       func(childComplexity int) int
+		AttentionDays  func(childComplexity int) int
+		AttentionHours func(childComplexity int) int
+		BacklogChange  func(childComplexity int) int
+		ByCategory     func(childComplexity int) int
+		ByChannel      func(childComplexity int) int
+		ByPriority     func(childComplexity int) int
+		BySenderKind   func(childComplexity int) int
+		ByState        func(childComplexity int) int
+		ByType         func(childComplexity int) int
+		DailyAverage   func(childComplexity int) int
+		DueSoon        func(childComplexity int) int
+		From           func(childComplexity int) int
+		Hops           func(childComplexity int) int
+		NotFiled       func(childComplexity int) int
+		OnTimeRate     func(childComplexity int) int
+		Open           func(childComplexity int) int
+		Overdue        func(childComplexity int) int
+		Received       func(childComplexity int) int
+		ReceivedToday  func(childComplexity int) int
+		To             func(childComplexity int) int
+		TopArea        func(childComplexity int) int
+		Trend          func(childComplexity int, bucket mesa.TrendBucket) int
+		UrgentOpen     func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -414,6 +498,19 @@ type ComplexityRoot struct {
 	TrayItem struct {
 		Derivation func(childComplexity int) int
 		Document   func(childComplexity int) int
+	}
+
+	TrendPoint struct {
+		Attended      func(childComplexity int) int
+		BacklogChange func(childComplexity int) int
+		Received      func(childComplexity int) int
+		Start         func(childComplexity int) int
+	}
+
+	TypeShare struct {
+		Count      func(childComplexity int) int
+		Percentage func(childComplexity int) int
+		Type       func(childComplexity int) int
 	}
 
 	User struct {
@@ -587,6 +684,67 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Area.Parent(childComplexity), true
 
+	case "AreaStatistics.area":
+		if e.ComplexityRoot.AreaStatistics.Area == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AreaStatistics.Area(childComplexity), true
+	case "AreaStatistics.efficiency":
+		if e.ComplexityRoot.AreaStatistics.Efficiency == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AreaStatistics.Efficiency(childComplexity), true
+	case "AreaStatistics.handlingDays":
+		if e.ComplexityRoot.AreaStatistics.HandlingDays == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AreaStatistics.HandlingDays(childComplexity), true
+	case "AreaStatistics.inHand":
+		if e.ComplexityRoot.AreaStatistics.InHand == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AreaStatistics.InHand(childComplexity), true
+	case "AreaStatistics.legsAttended":
+		if e.ComplexityRoot.AreaStatistics.LegsAttended == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AreaStatistics.LegsAttended(childComplexity), true
+	case "AreaStatistics.legsReceived":
+		if e.ComplexityRoot.AreaStatistics.LegsReceived == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AreaStatistics.LegsReceived(childComplexity), true
+	case "AreaStatistics.overdueLegs":
+		if e.ComplexityRoot.AreaStatistics.OverdueLegs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AreaStatistics.OverdueLegs(childComplexity), true
+	case "AreaStatistics.pendingReception":
+		if e.ComplexityRoot.AreaStatistics.PendingReception == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AreaStatistics.PendingReception(childComplexity), true
+	case "AreaStatistics.receptionHours":
+		if e.ComplexityRoot.AreaStatistics.ReceptionHours == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AreaStatistics.ReceptionHours(childComplexity), true
+	case "AreaStatistics.returnRate":
+		if e.ComplexityRoot.AreaStatistics.ReturnRate == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AreaStatistics.ReturnRate(childComplexity), true
+
 	case "BulkDerivationPayload.results":
 		if e.ComplexityRoot.BulkDerivationPayload.Results == nil {
 			break
@@ -732,6 +890,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Category.Name(childComplexity), true
+
+	case "CategoryShare.category":
+		if e.ComplexityRoot.CategoryShare.Category == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CategoryShare.Category(childComplexity), true
+	case "CategoryShare.count":
+		if e.ComplexityRoot.CategoryShare.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CategoryShare.Count(childComplexity), true
+	case "CategoryShare.percentage":
+		if e.ComplexityRoot.CategoryShare.Percentage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CategoryShare.Percentage(childComplexity), true
+
+	case "ChannelShare.channel":
+		if e.ComplexityRoot.ChannelShare.Channel == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChannelShare.Channel(childComplexity), true
+	case "ChannelShare.count":
+		if e.ComplexityRoot.ChannelShare.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChannelShare.Count(childComplexity), true
+	case "ChannelShare.percentage":
+		if e.ComplexityRoot.ChannelShare.Percentage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChannelShare.Percentage(childComplexity), true
 
 	case "DeadlineDay.counted":
 		if e.ComplexityRoot.DeadlineDay.Counted == nil {
@@ -1734,6 +1930,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
 
+	case "PriorityShare.count":
+		if e.ComplexityRoot.PriorityShare.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PriorityShare.Count(childComplexity), true
+	case "PriorityShare.percentage":
+		if e.ComplexityRoot.PriorityShare.Percentage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PriorityShare.Percentage(childComplexity), true
+	case "PriorityShare.priority":
+		if e.ComplexityRoot.PriorityShare.Priority == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PriorityShare.Priority(childComplexity), true
+
 	case "Query.areaMembers":
 		if e.ComplexityRoot.Query.AreaMembers == nil {
 			break
@@ -1825,6 +2040,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.RetentionPolicies(childComplexity), true
+	case "Query.statistics":
+		if e.ComplexityRoot.Query.Statistics == nil {
+			break
+		}
+
+		args, err := ec.field_Query_statistics_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Statistics(childComplexity, args["filter"].(*mesa.StatisticsFilter)), true
 	case "Query.tray":
 		if e.ComplexityRoot.Query.Tray == nil {
 			break
@@ -1963,6 +2189,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Sender.Name(childComplexity), true
 
+	case "SenderKindShare.count":
+		if e.ComplexityRoot.SenderKindShare.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SenderKindShare.Count(childComplexity), true
+	case "SenderKindShare.kind":
+		if e.ComplexityRoot.SenderKindShare.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SenderKindShare.Kind(childComplexity), true
+	case "SenderKindShare.percentage":
+		if e.ComplexityRoot.SenderKindShare.Percentage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SenderKindShare.Percentage(childComplexity), true
+
 	case "SignInPayload.expiresAt":
 		if e.ComplexityRoot.SignInPayload.ExpiresAt == nil {
 			break
@@ -1988,6 +2233,223 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SignOutPayload.Ok(childComplexity), true
+
+	case "Spread.average":
+		if e.ComplexityRoot.Spread.Average == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Spread.Average(childComplexity), true
+	case "Spread.max":
+		if e.ComplexityRoot.Spread.Max == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Spread.Max(childComplexity), true
+	case "Spread.median":
+		if e.ComplexityRoot.Spread.Median == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Spread.Median(childComplexity), true
+	case "Spread.min":
+		if e.ComplexityRoot.Spread.Min == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Spread.Min(childComplexity), true
+	case "Spread.p90":
+		if e.ComplexityRoot.Spread.P90 == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Spread.P90(childComplexity), true
+
+	case "StateShare.count":
+		if e.ComplexityRoot.StateShare.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StateShare.Count(childComplexity), true
+	case "StateShare.percentage":
+		if e.ComplexityRoot.StateShare.Percentage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StateShare.Percentage(childComplexity), true
+	case "StateShare.state":
+		if e.ComplexityRoot.StateShare.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StateShare.State(childComplexity), true
+
+	case "Statistics.areas":
+		if e.ComplexityRoot.Statistics.Areas == nil {
+			break
+		}
+
+		args, err := ec.field_Statistics_areas_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Statistics.Areas(childComplexity, args["first"].(*int)), true
+	case "Statistics.asOf":
+		if e.ComplexityRoot.Statistics.AsOf == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.AsOf(childComplexity), true
+	case "Statistics.attended":
+		if e.ComplexityRoot.Statistics.Attended == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.Attended(childComplexity), true
+	case "Statistics.attentionDays":
+		if e.ComplexityRoot.Statistics.AttentionDays == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.AttentionDays(childComplexity), true
+	case "Statistics.attentionHours":
+		if e.ComplexityRoot.Statistics.AttentionHours == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.AttentionHours(childComplexity), true
+	case "Statistics.backlogChange":
+		if e.ComplexityRoot.Statistics.BacklogChange == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.BacklogChange(childComplexity), true
+	case "Statistics.byCategory":
+		if e.ComplexityRoot.Statistics.ByCategory == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.ByCategory(childComplexity), true
+	case "Statistics.byChannel":
+		if e.ComplexityRoot.Statistics.ByChannel == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.ByChannel(childComplexity), true
+	case "Statistics.byPriority":
+		if e.ComplexityRoot.Statistics.ByPriority == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.ByPriority(childComplexity), true
+	case "Statistics.bySenderKind":
+		if e.ComplexityRoot.Statistics.BySenderKind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.BySenderKind(childComplexity), true
+	case "Statistics.byState":
+		if e.ComplexityRoot.Statistics.ByState == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.ByState(childComplexity), true
+	case "Statistics.byType":
+		if e.ComplexityRoot.Statistics.ByType == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.ByType(childComplexity), true
+	case "Statistics.dailyAverage":
+		if e.ComplexityRoot.Statistics.DailyAverage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.DailyAverage(childComplexity), true
+	case "Statistics.dueSoon":
+		if e.ComplexityRoot.Statistics.DueSoon == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.DueSoon(childComplexity), true
+	case "Statistics.from":
+		if e.ComplexityRoot.Statistics.From == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.From(childComplexity), true
+	case "Statistics.hops":
+		if e.ComplexityRoot.Statistics.Hops == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.Hops(childComplexity), true
+	case "Statistics.notFiled":
+		if e.ComplexityRoot.Statistics.NotFiled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.NotFiled(childComplexity), true
+	case "Statistics.onTimeRate":
+		if e.ComplexityRoot.Statistics.OnTimeRate == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.OnTimeRate(childComplexity), true
+	case "Statistics.open":
+		if e.ComplexityRoot.Statistics.Open == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.Open(childComplexity), true
+	case "Statistics.overdue":
+		if e.ComplexityRoot.Statistics.Overdue == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.Overdue(childComplexity), true
+	case "Statistics.received":
+		if e.ComplexityRoot.Statistics.Received == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.Received(childComplexity), true
+	case "Statistics.receivedToday":
+		if e.ComplexityRoot.Statistics.ReceivedToday == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.ReceivedToday(childComplexity), true
+	case "Statistics.to":
+		if e.ComplexityRoot.Statistics.To == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.To(childComplexity), true
+	case "Statistics.topArea":
+		if e.ComplexityRoot.Statistics.TopArea == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.TopArea(childComplexity), true
+	case "Statistics.trend":
+		if e.ComplexityRoot.Statistics.Trend == nil {
+			break
+		}
+
+		args, err := ec.field_Statistics_trend_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Statistics.Trend(childComplexity, args["bucket"].(mesa.TrendBucket)), true
+	case "Statistics.urgentOpen":
+		if e.ComplexityRoot.Statistics.UrgentOpen == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Statistics.UrgentOpen(childComplexity), true
 
 	case "Subscription.documentChanged":
 		if e.ComplexityRoot.Subscription.DocumentChanged == nil {
@@ -2089,6 +2551,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TrayItem.Document(childComplexity), true
 
+	case "TrendPoint.attended":
+		if e.ComplexityRoot.TrendPoint.Attended == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrendPoint.Attended(childComplexity), true
+	case "TrendPoint.backlogChange":
+		if e.ComplexityRoot.TrendPoint.BacklogChange == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrendPoint.BacklogChange(childComplexity), true
+	case "TrendPoint.received":
+		if e.ComplexityRoot.TrendPoint.Received == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrendPoint.Received(childComplexity), true
+	case "TrendPoint.start":
+		if e.ComplexityRoot.TrendPoint.Start == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrendPoint.Start(childComplexity), true
+
+	case "TypeShare.count":
+		if e.ComplexityRoot.TypeShare.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TypeShare.Count(childComplexity), true
+	case "TypeShare.percentage":
+		if e.ComplexityRoot.TypeShare.Percentage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TypeShare.Percentage(childComplexity), true
+	case "TypeShare.type":
+		if e.ComplexityRoot.TypeShare.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TypeShare.Type(childComplexity), true
+
 	case "User.email":
 		if e.ComplexityRoot.User.Email == nil {
 			break
@@ -2177,6 +2683,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("RestoreDocumentInput", ec.unmarshalInputRestoreDocumentInput),
 			graphql.NewInputUnmarshaler("SenderInput", ec.unmarshalInputSenderInput),
 			graphql.NewInputUnmarshaler("SignInInput", ec.unmarshalInputSignInInput),
+			graphql.NewInputUnmarshaler("StatisticsFilter", ec.unmarshalInputStatisticsFilter),
 			graphql.NewInputUnmarshaler("UpdateDocumentInput", ec.unmarshalInputUpdateDocumentInput),
 			graphql.NewInputUnmarshaler("VoidDocumentInput", ec.unmarshalInputVoidDocumentInput),
 			graphql.NewInputUnmarshaler("WatchDocumentInput", ec.unmarshalInputWatchDocumentInput),
@@ -3561,6 +4068,205 @@ type Mutation
 "Everything that can be followed over WebSocket (graphql-transport-ws) or SSE."
 type Subscription
 `, BuiltIn: false},
+	{Name: "../../schema/statistics.graphqls", Input: `extend type Query {
+  "Figures of a period over the documents in the viewer's scope."
+  statistics("Conditions; default: the last 30 days." filter: StatisticsFilter): Statistics!
+}
+
+"What the figures are about; all given conditions must hold."
+input StatisticsFilter {
+  "First day; default: 29 days before ` + "`" + `to` + "`" + `."
+  from: Date
+  "Last day, inclusive; default: today."
+  to: Date
+  "Documents in which this area took part."
+  areaId: ID
+  "Whether the areas below it count too."
+  includeSubareas: Boolean
+  "Of this type, by id or code."
+  typeId: ID
+  "By this channel."
+  channel: Channel
+  "Of this priority."
+  priority: Priority
+}
+
+"Size of the steps of a trend."
+enum TrendBucket {
+  "Days."
+  DAY
+  "ISO weeks, named by their Monday."
+  ISO_WEEK
+  "Months, named by their first day."
+  MONTH
+}
+
+"Figures of a period. Percentages have one decimal, half up, and are null when nothing could be counted."
+type Statistics {
+  "When they were made."
+  asOf: DateTime!
+  "First day of the period."
+  from: Date!
+  "Last day of the period."
+  to: Date!
+  "Documents filed in the period, voided ones left out."
+  received: Int!
+  "Documents filed today."
+  receivedToday: Int!
+  "Of the received: not filed."
+  notFiled: Int!
+  "Documents (last) attended in the period."
+  attended: Int!
+  "Documents open now."
+  open: Int!
+  "Of these: urgent."
+  urgentOpen: Int!
+  "Of these: past the due date."
+  overdue: Int!
+  "Of these: due within three business days."
+  dueSoon: Int!
+  "Of the attended with a due date: share attended in time."
+  onTimeRate: Float
+  "Received minus attended minus not filed."
+  backlogChange: Int!
+  "Received per business day of the period."
+  dailyAverage: Float
+  "Mean number of ACTION legs of the attended documents."
+  hops: Float
+  "The received by state."
+  byState: [StateShare!]!
+  "The received by priority."
+  byPriority: [PriorityShare!]!
+  "The received by type, the largest first."
+  byType: [TypeShare!]!
+  "The received by category, the largest first; documents without one are left out."
+  byCategory: [CategoryShare!]!
+  "The received by channel."
+  byChannel: [ChannelShare!]!
+  "The received by kind of sender."
+  bySenderKind: [SenderKindShare!]!
+  "Received and attended step by step, empty steps too."
+  trend("Size of the steps." bucket: TrendBucket!): [TrendPoint!]!
+  "Business days from filing to attention, over the attended."
+  attentionDays: Spread!
+  "Hours from registration to attention, over the attended."
+  attentionHours: Spread!
+  "The areas that had legs, the busiest first; at most 200 (default 50)."
+  areas("How many." first: Int): [AreaStatistics!]!
+  "Area that attended most legs; ties by efficiency, then name. Null when none attended any."
+  topArea: AreaStatistics
+}
+
+"How values are spread; percentiles by nearest rank. All null when there are no values."
+type Spread {
+  "Mean, one decimal."
+  average: Float
+  "50th percentile."
+  median: Float
+  "90th percentile."
+  p90: Float
+  "Smallest."
+  min: Float
+  "Largest."
+  max: Float
+}
+
+"How many received documents stand in a state."
+type StateShare {
+  "State."
+  state: DocumentState!
+  "How many."
+  count: Int!
+  "Share of the received."
+  percentage: Float
+}
+
+"How many received documents have a priority."
+type PriorityShare {
+  "Priority."
+  priority: Priority!
+  "How many."
+  count: Int!
+  "Share of the received."
+  percentage: Float
+}
+
+"How many received documents are of a type."
+type TypeShare {
+  "Type."
+  type: DocumentType!
+  "How many."
+  count: Int!
+  "Share of the received."
+  percentage: Float
+}
+
+"How many received documents are of a category."
+type CategoryShare {
+  "Category."
+  category: Category!
+  "How many."
+  count: Int!
+  "Share of the received."
+  percentage: Float
+}
+
+"How many received documents came by a channel."
+type ChannelShare {
+  "Channel."
+  channel: Channel!
+  "How many."
+  count: Int!
+  "Share of the received."
+  percentage: Float
+}
+
+"How many received documents came from a kind of sender."
+type SenderKindShare {
+  "Kind."
+  kind: PartyKind!
+  "How many."
+  count: Int!
+  "Share of the received."
+  percentage: Float
+}
+
+"One step of a trend."
+type TrendPoint {
+  "First day of the step."
+  start: Date!
+  "Documents filed in it."
+  received: Int!
+  "Documents attended in it."
+  attended: Int!
+  "Received minus attended minus not filed."
+  backlogChange: Int!
+}
+
+"Figures of one area over its ACTION legs."
+type AreaStatistics {
+  "The area."
+  area: Area!
+  "Legs received in the period."
+  legsReceived: Int!
+  "Legs attended in the period."
+  legsAttended: Int!
+  "Legs waiting to be taken in hand now."
+  pendingReception: Int!
+  "Legs in hand now."
+  inHand: Int!
+  "Open legs past their due date now."
+  overdueLegs: Int!
+  "Of the legs received in the period: share attended by now."
+  efficiency: Float
+  "Of the legs sent to it in the period: share rejected or returned."
+  returnRate: Float
+  "Business hours from sending to reception, over the legs received in the period."
+  receptionHours: Spread!
+  "Business days from reception to the end, over the legs attended in the period."
+  handlingDays: Spread!
+}
+`, BuiltIn: false},
 	{Name: "../../schema/tray.graphqls", Input: `extend type Query {
   "One list of an area's work, a page of at most 200 (default 20). A document appears once."
   tray(
@@ -3797,6 +4503,32 @@ func (ec *executionContext) childFields_Area(ctx context.Context, field graphql.
 	return nil, fmt.Errorf("no field named %q was found under type Area", field.Name)
 }
 
+func (ec *executionContext) childFields_AreaStatistics(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "area":
+		return ec.fieldContext_AreaStatistics_area(ctx, field)
+	case "legsReceived":
+		return ec.fieldContext_AreaStatistics_legsReceived(ctx, field)
+	case "legsAttended":
+		return ec.fieldContext_AreaStatistics_legsAttended(ctx, field)
+	case "pendingReception":
+		return ec.fieldContext_AreaStatistics_pendingReception(ctx, field)
+	case "inHand":
+		return ec.fieldContext_AreaStatistics_inHand(ctx, field)
+	case "overdueLegs":
+		return ec.fieldContext_AreaStatistics_overdueLegs(ctx, field)
+	case "efficiency":
+		return ec.fieldContext_AreaStatistics_efficiency(ctx, field)
+	case "returnRate":
+		return ec.fieldContext_AreaStatistics_returnRate(ctx, field)
+	case "receptionHours":
+		return ec.fieldContext_AreaStatistics_receptionHours(ctx, field)
+	case "handlingDays":
+		return ec.fieldContext_AreaStatistics_handlingDays(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AreaStatistics", field.Name)
+}
+
 func (ec *executionContext) childFields_BulkDerivationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "results":
@@ -3889,6 +4621,30 @@ func (ec *executionContext) childFields_Category(ctx context.Context, field grap
 		return ec.fieldContext_Category_isActive(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Category", field.Name)
+}
+
+func (ec *executionContext) childFields_CategoryShare(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "category":
+		return ec.fieldContext_CategoryShare_category(ctx, field)
+	case "count":
+		return ec.fieldContext_CategoryShare_count(ctx, field)
+	case "percentage":
+		return ec.fieldContext_CategoryShare_percentage(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CategoryShare", field.Name)
+}
+
+func (ec *executionContext) childFields_ChannelShare(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "channel":
+		return ec.fieldContext_ChannelShare_channel(ctx, field)
+	case "count":
+		return ec.fieldContext_ChannelShare_count(ctx, field)
+	case "percentage":
+		return ec.fieldContext_ChannelShare_percentage(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ChannelShare", field.Name)
 }
 
 func (ec *executionContext) childFields_DeadlineDay(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4233,6 +4989,18 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_PriorityShare(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "priority":
+		return ec.fieldContext_PriorityShare_priority(ctx, field)
+	case "count":
+		return ec.fieldContext_PriorityShare_count(ctx, field)
+	case "percentage":
+		return ec.fieldContext_PriorityShare_percentage(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PriorityShare", field.Name)
+}
+
 func (ec *executionContext) childFields_ReassignDerivationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "derivation":
@@ -4309,6 +5077,18 @@ func (ec *executionContext) childFields_Sender(ctx context.Context, field graphq
 	return nil, fmt.Errorf("no field named %q was found under type Sender", field.Name)
 }
 
+func (ec *executionContext) childFields_SenderKindShare(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_SenderKindShare_kind(ctx, field)
+	case "count":
+		return ec.fieldContext_SenderKindShare_count(ctx, field)
+	case "percentage":
+		return ec.fieldContext_SenderKindShare_percentage(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SenderKindShare", field.Name)
+}
+
 func (ec *executionContext) childFields_SignInPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "token":
@@ -4327,6 +5107,92 @@ func (ec *executionContext) childFields_SignOutPayload(ctx context.Context, fiel
 		return ec.fieldContext_SignOutPayload_ok(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SignOutPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Spread(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "average":
+		return ec.fieldContext_Spread_average(ctx, field)
+	case "median":
+		return ec.fieldContext_Spread_median(ctx, field)
+	case "p90":
+		return ec.fieldContext_Spread_p90(ctx, field)
+	case "min":
+		return ec.fieldContext_Spread_min(ctx, field)
+	case "max":
+		return ec.fieldContext_Spread_max(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Spread", field.Name)
+}
+
+func (ec *executionContext) childFields_StateShare(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "state":
+		return ec.fieldContext_StateShare_state(ctx, field)
+	case "count":
+		return ec.fieldContext_StateShare_count(ctx, field)
+	case "percentage":
+		return ec.fieldContext_StateShare_percentage(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StateShare", field.Name)
+}
+
+func (ec *executionContext) childFields_Statistics(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "asOf":
+		return ec.fieldContext_Statistics_asOf(ctx, field)
+	case "from":
+		return ec.fieldContext_Statistics_from(ctx, field)
+	case "to":
+		return ec.fieldContext_Statistics_to(ctx, field)
+	case "received":
+		return ec.fieldContext_Statistics_received(ctx, field)
+	case "receivedToday":
+		return ec.fieldContext_Statistics_receivedToday(ctx, field)
+	case "notFiled":
+		return ec.fieldContext_Statistics_notFiled(ctx, field)
+	case "attended":
+		return ec.fieldContext_Statistics_attended(ctx, field)
+	case "open":
+		return ec.fieldContext_Statistics_open(ctx, field)
+	case "urgentOpen":
+		return ec.fieldContext_Statistics_urgentOpen(ctx, field)
+	case "overdue":
+		return ec.fieldContext_Statistics_overdue(ctx, field)
+	case "dueSoon":
+		return ec.fieldContext_Statistics_dueSoon(ctx, field)
+	case "onTimeRate":
+		return ec.fieldContext_Statistics_onTimeRate(ctx, field)
+	case "backlogChange":
+		return ec.fieldContext_Statistics_backlogChange(ctx, field)
+	case "dailyAverage":
+		return ec.fieldContext_Statistics_dailyAverage(ctx, field)
+	case "hops":
+		return ec.fieldContext_Statistics_hops(ctx, field)
+	case "byState":
+		return ec.fieldContext_Statistics_byState(ctx, field)
+	case "byPriority":
+		return ec.fieldContext_Statistics_byPriority(ctx, field)
+	case "byType":
+		return ec.fieldContext_Statistics_byType(ctx, field)
+	case "byCategory":
+		return ec.fieldContext_Statistics_byCategory(ctx, field)
+	case "byChannel":
+		return ec.fieldContext_Statistics_byChannel(ctx, field)
+	case "bySenderKind":
+		return ec.fieldContext_Statistics_bySenderKind(ctx, field)
+	case "trend":
+		return ec.fieldContext_Statistics_trend(ctx, field)
+	case "attentionDays":
+		return ec.fieldContext_Statistics_attentionDays(ctx, field)
+	case "attentionHours":
+		return ec.fieldContext_Statistics_attentionHours(ctx, field)
+	case "areas":
+		return ec.fieldContext_Statistics_areas(ctx, field)
+	case "topArea":
+		return ec.fieldContext_Statistics_topArea(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Statistics", field.Name)
 }
 
 func (ec *executionContext) childFields_TrayChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4381,6 +5247,32 @@ func (ec *executionContext) childFields_TrayItem(ctx context.Context, field grap
 		return ec.fieldContext_TrayItem_derivation(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TrayItem", field.Name)
+}
+
+func (ec *executionContext) childFields_TrendPoint(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "start":
+		return ec.fieldContext_TrendPoint_start(ctx, field)
+	case "received":
+		return ec.fieldContext_TrendPoint_received(ctx, field)
+	case "attended":
+		return ec.fieldContext_TrendPoint_attended(ctx, field)
+	case "backlogChange":
+		return ec.fieldContext_TrendPoint_backlogChange(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TrendPoint", field.Name)
+}
+
+func (ec *executionContext) childFields_TypeShare(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "type":
+		return ec.fieldContext_TypeShare_type(ctx, field)
+	case "count":
+		return ec.fieldContext_TypeShare_count(ctx, field)
+	case "percentage":
+		return ec.fieldContext_TypeShare_percentage(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TypeShare", field.Name)
 }
 
 func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -1,0 +1,95 @@
+// Command mesa is the document desk: the server and all that an operator does with it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"github.com/joho/godotenv"
+)
+
+// cli is the whole command line: settings that every command has, and one field per command.
+type cli struct {
+	settings
+
+	Serve   serveCmd   `cmd:"" help:"Serve the API (and GraphiQL) until SIGTERM."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date."`
+	Seed    seedCmd    `cmd:"" help:"Add a large invented data set, to measure on."`
+	User    userCmd    `cmd:"" help:"Create accounts and set passwords."`
+	Token   tokenCmd   `cmd:"" help:"Open a session for an account and print its bearer token, for scripts."`
+	Verify  verifyCmd  `cmd:"" help:"Check database, migrations and the consistency of what is stored."`
+	Config  configCmd  `cmd:"" help:"Print the settings in force, secrets left out."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// streams are where a command writes; ctx ends with SIGINT or SIGTERM.
+type streams struct {
+	ctx            context.Context
+	stdout, stderr io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// exit ends the parser, which wants to end the process on --help.
+type exit int
+
+// run is the program as a function: 0 when it did what was asked, 1 when that failed, 2 when the command line is wrong.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			c, ok := r.(exit)
+			if !ok {
+				panic(r)
+			}
+			code = int(c)
+		}
+	}()
+	if err := loadEnvFile(); err != nil {
+		fmt.Fprintln(stderr, "mesa:", err)
+		return 2
+	}
+	c := &cli{}
+	parser, err := kong.New(c, kong.Name("mesa"), kong.UsageOnError(), kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.Description("Mesa is the document desk (mesa de partes) of a public institution.\n\nSettings come from flags, then the environment (MESA_…), then the file named by MESA_ENV_FILE."))
+	if err != nil {
+		fmt.Fprintln(stderr, "mesa:", err)
+		return 2
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintln(stderr, "mesa:", err)
+		fmt.Fprintln(stderr, "mesa --help lists the commands.")
+		return 2
+	}
+	if err := command.Run(&streams{ctx, stdout, stderr}, &c.settings); err != nil {
+		fmt.Fprintln(stderr, "mesa:", err)
+		return 1
+	}
+	return 0
+}
+
+// loadEnvFile adds the settings of a KEY=VALUE file to the environment; what is set already stays.
+func loadEnvFile() error {
+	path := os.Getenv("MESA_ENV_FILE")
+	if path == "" {
+		return nil
+	}
+	if err := godotenv.Load(path); err != nil {
+		return fmt.Errorf("MESA_ENV_FILE: %w", errors.Unwrap(err))
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/desk"
+	"github.com/mesapartes/mesa/graph"
+	"github.com/mesapartes/mesa/internal/bus"
+	"github.com/mesapartes/mesa/internal/demo"
+	"github.com/mesapartes/mesa/web"
+)
+
+type serveCmd struct {
+	Addr        string        `default:"127.0.0.1:8080" env:"MESA_ADDR" help:"Address to listen on; port 0 takes a free one."`
+	AddrFile    string        `env:"MESA_ADDR_FILE" help:"File to write the bound address into once ready."`
+	Demo        bool          `env:"MESA_DEMO" help:"Create the demo institution on the first start."`
+	NoMigrate   bool          `env:"MESA_NO_MIGRATE" help:"Do not bring the schema up to date at the start."`
+	NoGraphiQL  bool          `name:"no-graphiql" env:"MESA_NO_GRAPHIQL" help:"Do not serve the GraphiQL page."`
+	StopTimeout time.Duration `default:"10s" env:"MESA_STOP_TIMEOUT" help:"How long running requests may take to end at SIGTERM."`
+}
+
+// gcPercent trades memory for time: a page of documents is some thousands of small short-lived values, and collecting them at the
+// default pace costs two fifths of the processor. The soft limit keeps it from growing without bound.
+const (
+	gcPercent   = 400
+	memoryLimit = 2 << 30
+)
+
+// Run starts everything in order: database, schema, institution, desk, feed, listener. The stop is its mirror.
+func (c *serveCmd) Run(out *streams, s *settings) error {
+	log := s.logger(out.stderr)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+	database, err := s.open(out.ctx, log)
+	if err != nil {
+		return err
+	}
+	defer database.Close()
+	if err := c.prepare(out, s, database, log); err != nil {
+		return err
+	}
+	feed := bus.New(database, log)
+	defer feed.Stop()
+	server := &web.Server{
+		Resolver:      &graph.Resolver{DB: database, Desk: desk.New(database, log), Feed: feed, Log: log},
+		Log:           log,
+		Introspection: s.Mode != "production",
+		GraphiQL:      !c.NoGraphiQL,
+	}
+	return c.listen(out, s, server, feed, log)
+}
+
+// prepare brings the schema up to date and makes sure that there is an institution.
+func (c *serveCmd) prepare(out *streams, s *settings, database *db.DB, log *slog.Logger) error {
+	if !c.NoMigrate {
+		if err := migrate(out.ctx, database, log); err != nil {
+			return err
+		}
+	}
+	if !c.Demo {
+		_, err := demo.CreateBase(out.ctx, database)
+		return err
+	}
+	credentials, created, err := demo.Create(out.ctx, database, demo.Options{})
+	if err != nil || !created {
+		return err
+	}
+	return writeCredentials(s.credentialsFile(), credentials)
+}
+
+func (s *settings) credentialsFile() string { return filepath.Join(s.DataDir, "demo-credentials.json") }
+
+// writeCredentials writes a file that only its owner reads, whole or not at all.
+func writeCredentials(path string, credentials []demo.Credential) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(credentials, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".new", append(text, '\n'), 0o600); err != nil {
+		return fmt.Errorf("demo credentials: %w", err)
+	}
+	return os.Rename(path+".new", path)
+}
+
+// listen serves until ctx ends, then lets running requests end.
+func (c *serveCmd) listen(out *streams, s *settings, server *web.Server, feed *bus.Feed, log *slog.Logger) error {
+	listener, err := net.Listen("tcp", c.Addr)
+	if err != nil {
+		return fmt.Errorf("cannot listen: %w", err)
+	}
+	sockets, closeSockets := context.WithCancel(context.Background()) // WebSockets outlive Shutdown; this ends them
+	defer closeSockets()
+	h := &http.Server{
+		Handler: server.Handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		BaseContext: func(net.Listener) context.Context { return sockets }, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- h.Serve(listener) }()
+	if err := c.announce(out, s, listener.Addr().String(), log); err != nil {
+		return errors.Join(err, h.Close())
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-out.ctx.Done():
+	}
+	log.Info("stopping")
+	server.Stop()
+	feed.Stop()
+	closeSockets()
+	ctx, cancel := context.WithTimeout(context.Background(), c.StopTimeout)
+	defer cancel()
+	if err := h.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("requests were still running after %s: %w", c.StopTimeout, err), h.Close())
+	}
+	if c.AddrFile != "" {
+		_ = os.Remove(c.AddrFile)
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// announce tells scripts and people where it is.
+func (c *serveCmd) announce(out *streams, s *settings, addr string, log *slog.Logger) error {
+	if c.AddrFile != "" {
+		if err := os.WriteFile(c.AddrFile+".new", []byte(addr+"\n"), 0o644); err != nil {
+			return fmt.Errorf("address file: %w", err)
+		}
+		if err := os.Rename(c.AddrFile+".new", c.AddrFile); err != nil {
+			return fmt.Errorf("address file: %w", err)
+		}
+	}
+	log.Info("ready", "address", addr, "mode", s.Mode)
+	if !c.NoGraphiQL {
+		fmt.Fprintf(out.stdout, "\n  Mesa is at http://%s/graphiql/\n", addr)
+	}
+	if c.Demo {
+		fmt.Fprintf(out.stdout, "  Sign in with an e-mail and password of %s\n  (the first tab of the page does it)\n\n", s.credentialsFile())
+	}
+	return nil
+}

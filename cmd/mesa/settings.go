@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/mesapartes/mesa/db"
+)
+
+// settings are what an operator can set. Each is a flag, an environment variable and a line of the env file.
+type settings struct {
+	DataDir     string        `default:"./var" env:"MESA_DATA_DIR" help:"Folder for the embedded database and other files."`
+	DatabaseURL string        `env:"MESA_DATABASE_URL" help:"sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME; default: mesa.db in the data folder." secret:"url"`
+	MaxConns    int           `default:"0" env:"MESA_DATABASE_CONNECTIONS" help:"Connections to PostgreSQL; 0 chooses by the number of processors."`
+	Mode        string        `default:"development" enum:"development,production" env:"MESA_MODE" help:"In production strangers cannot explore the schema, and the clock cannot be set."`
+	Clock       string        `env:"MESA_CLOCK" help:"Instant (RFC 3339) at which the clock starts, to show and test deadlines; not in production."`
+	Log         string        `default:"text" enum:"json,text" env:"MESA_LOG" help:"Form of the log."`
+	LogLevel    slog.Level    `default:"info" env:"MESA_LOG_LEVEL" help:"debug, info, warn or error."`
+	SlowAt      time.Duration `default:"500ms" env:"MESA_SLOW_STATEMENT" help:"Statements that take longer are logged; 0 logs none."`
+}
+
+// clock is the one clock of the process: the real one, or one that starts at the instant set.
+func (s *settings) clock() (func() time.Time, error) {
+	if s.Clock == "" {
+		return time.Now, nil
+	}
+	if s.Mode == "production" {
+		return nil, fmt.Errorf("the clock cannot be set in production: unset MESA_CLOCK or MESA_MODE")
+	}
+	start, err := time.Parse(time.RFC3339, s.Clock)
+	if err != nil {
+		return nil, fmt.Errorf("clock must be an instant such as 2026-07-28T09:00:00-05:00, not %q", s.Clock)
+	}
+	began := time.Now()
+	return func() time.Time { return start.Add(time.Since(began)) }, nil
+}
+
+func (s *settings) logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: s.LogLevel}
+	if s.Log == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// databaseURL is the database in force; it makes the data folder when the database lies in it.
+func (s *settings) databaseURL() (string, error) {
+	if s.DatabaseURL != "" {
+		return s.DatabaseURL, nil
+	}
+	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
+		return "", fmt.Errorf("data folder: %w", err)
+	}
+	return "sqlite://" + filepath.Join(s.DataDir, "mesa.db"), nil
+}
+
+// open connects to the database.
+func (s *settings) open(ctx context.Context, log *slog.Logger) (*db.DB, error) {
+	now, err := s.clock()
+	if err != nil {
+		return nil, err
+	}
+	url, err := s.databaseURL()
+	if err != nil {
+		return nil, err
+	}
+	return db.Open(ctx, url, db.Options{MaxConns: s.MaxConns, Now: now, Log: log, SlowAt: s.SlowAt})
+}
+
+// openMigrated connects to a database whose schema is this binary's.
+func (s *settings) openMigrated(ctx context.Context, log *slog.Logger) (*db.DB, error) {
+	database, err := s.open(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	list, err := database.Migrations(ctx)
+	if err == nil {
+		for _, m := range list {
+			if m.AppliedAt.IsZero() {
+				err = fmt.Errorf("the database lacks migration %s: run mesa migrate", m.Name)
+			}
+		}
+	}
+	if err != nil {
+		_ = database.Close()
+		return nil, err
+	}
+	return database, nil
+}
+
+type configCmd struct{}
+
+// Run prints each setting as a line of an env file.
+func (configCmd) Run(out *streams, s *settings) error {
+	v := reflect.ValueOf(*s)
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		value := fmt.Sprint(v.Field(i).Interface())
+		if f.Tag.Get("secret") == "url" {
+			value = withoutPassword(value)
+		}
+		fmt.Fprintf(out.stdout, "%s=%s\n", f.Tag.Get("env"), value)
+	}
+	return nil
+}
+
+func withoutPassword(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "(unreadable)"
+	}
+	if strings.Contains(raw, "password=") {
+		q := u.Query()
+		q.Set("password", "xxxxx")
+		u.RawQuery = q.Encode()
+	}
+	return u.Redacted()
+}

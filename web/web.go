@@ -1,0 +1,118 @@
+// Package web is the HTTP around the graph: routes on one page, health, limits, security headers, GraphiQL.
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/graph"
+)
+
+// maxBody is the largest request body, in bytes.
+const maxBody = 256 << 10
+
+// Server answers HTTP.
+type Server struct {
+	Resolver      *graph.Resolver
+	Log           *slog.Logger
+	Introspection bool // whether strangers may explore the schema
+	GraphiQL      bool // whether the page is served
+
+	stopping atomic.Bool
+}
+
+// Handler is every route.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/graphql", s.graphql())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	if s.GraphiQL {
+		page := GraphiQL()
+		mux.Handle("/graphiql", page)
+		mux.Handle("/graphiql/", page)
+		mux.Handle("GET /{$}", http.RedirectHandler("/graphiql/", http.StatusFound))
+	}
+	return headers(s.logged(mux))
+}
+
+// Stop makes /readyz say no, so that no new request is sent here.
+func (s *Server) Stop() { s.stopping.Store(true) }
+
+func (s *Server) graphql() http.Handler {
+	server := graph.NewServer(s.Resolver, s.Introspection)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		ctx := graph.WithLocale(r.Context(), r.Header.Get("Accept-Language"))
+		ctx = s.Resolver.Authenticate(ctx, graph.BearerToken(r.Header.Get("Authorization")), w.Header().Get("X-Request-Id"))
+		w.Header().Set("Vary", "Accept, Accept-Language, Authorization")
+		w.Header().Set("Cache-Control", "no-store")
+		server.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// ready says whether requests may be sent here: the database answers, its schema is this binary's, and no stop has begun.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	switch pending, err := pendingMigrations(ctx, s.Resolver.DB); {
+	case s.stopping.Load():
+		answer(w, http.StatusServiceUnavailable, "stopping")
+	case err != nil:
+		answer(w, http.StatusServiceUnavailable, "database does not answer")
+	case pending > 0:
+		answer(w, http.StatusServiceUnavailable, "migrations pending: run mesa migrate")
+	default:
+		answer(w, http.StatusOK, "ready")
+	}
+}
+
+func pendingMigrations(ctx context.Context, database *db.DB) (n int, err error) {
+	list, err := database.Migrations(ctx)
+	for _, m := range list {
+		if m.AppliedAt.IsZero() {
+			n++
+		}
+	}
+	return n, err
+}
+
+func answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n"))
+}
+
+// headers gives each answer its request id and what keeps browsers careful. GraphiQL sets its own policy for its page.
+func headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Request-Id", requestID())
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func requestID() string {
+	b := make([]byte, 8)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+// logged writes a line for each request at debug level; what fails inside is logged where it fails.
+func (s *Server) logged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		next.ServeHTTP(w, r)
+		s.Log.DebugContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "took", time.Since(start), "id", w.Header().Get("X-Request-Id"))
+	})
+}

@@ -19,18 +19,19 @@ func rowOf(d *mesa.Document) *documentRow {
 	return &documentRow{Document: *d, SearchText: searchText(d.SearchTerms())}
 }
 
-// DocumentFile locks a visible document and opens its file for a verb; NotFound of the field when there is none.
-func (tx *Tx) DocumentFile(ctx context.Context, by *mesa.Actor, id mesa.DocumentID, field string) (*mesa.File, error) {
-	return tx.openFile(ctx, by, "document.id = ?", string(id), field)
+// DocumentFile locks a document that the actor sees, or reaches with a permission, and opens its file for a verb; NotFound of the
+// field when there is none.
+func (tx *Tx) DocumentFile(ctx context.Context, by *mesa.Actor, p mesa.Permission, id mesa.DocumentID, field string) (*mesa.File, error) {
+	return tx.openFile(ctx, tx.View(by).reaching(p), "document.id = ?", string(id), field)
 }
 
 // DerivationFile locks the visible document of a leg and opens its file for a verb; NotFound of the field when there is none.
 func (tx *Tx) DerivationFile(ctx context.Context, by *mesa.Actor, id mesa.DerivationID, field string) (*mesa.File, error) {
-	return tx.openFile(ctx, by, "document.id = (SELECT l.document_id FROM derivations AS l WHERE l.id = ?)", string(id), field)
+	return tx.openFile(ctx, tx.View(by), "document.id = (SELECT l.document_id FROM derivations AS l WHERE l.id = ?)", string(id), field)
 }
 
-func (tx *Tx) openFile(ctx context.Context, by *mesa.Actor, where, id, field string) (*mesa.File, error) {
-	view, doc := tx.View(by), &mesa.Document{}
+func (tx *Tx) openFile(ctx context.Context, view *View, where, id, field string) (*mesa.File, error) {
+	doc := &mesa.Document{}
 	q := view.visible(tx.NewSelect().Model(doc).Where(where, id))
 	if err := tx.db.dialect.forUpdate(q, "document").Scan(ctx); err != nil {
 		return nil, notFound(err, field, "lock document")
@@ -47,7 +48,7 @@ func (tx *Tx) openFile(ctx context.Context, by *mesa.Actor, where, id, field str
 		}
 		records = byDocument[doc.ID]
 	}
-	return mesa.OpenFile(by, tx.Now(), tx.IDs(), doc, legs[doc.ID], records), nil
+	return mesa.OpenFile(view.actor, tx.Now(), tx.IDs(), doc, legs[doc.ID], records), nil
 }
 
 // SaveFile numbers and stores what a verb did to a file, events last.

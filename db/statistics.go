@@ -423,7 +423,7 @@ func (f *Figures) standings(ctx context.Context) (standing, error) {
 	return f.standing.get(ctx, f.readStanding)
 }
 
-// readStanding names all four open states as the index documents_open_due does, or that index would not be used.
+// readStanding names all four open states as the index documents_open_due does: otherwise it could not be used.
 func (f *Figures) readStanding(ctx context.Context) (now standing, err error) {
 	today, amber := f.v.today, f.v.cat.Calendar.AmberUntil(f.v.today)
 	open := f.documents("documents_open_due").Where("document.state IN ('SUBMITTED', 'OBSERVED', 'REGISTERED', 'IN_PROCESS')").
@@ -526,7 +526,7 @@ type legCount struct {
 	N, Hits              int
 }
 
-// areasQuery counts four sets of legs at once; each has its index in migrations, which holds all that is read.
+// areasQuery counts four sets of legs at once, each through an index of its own.
 func (f *Figures) areasQuery() *bun.RawQuery {
 	zone := f.v.cat.Calendar.Zone()
 	handled := f.inPeriod(f.areaLegs("derivations_handled"), "l.closed_on").Where("l.state = 'ATTENDED'").

@@ -22,7 +22,7 @@ func (d *Desk) Archive(ctx context.Context, by *mesa.Actor, in ArchiveDocumentIn
 	err = d.write(ctx, by, func(tx *db.Tx) error {
 		var result struct{ ID mesa.ArchiveRecordID }
 		err := tx.Once(ctx, by, keyOf(in.IdempotencyKey), in, &result, func() error {
-			f, err := tx.DocumentFile(ctx, by, in.DocumentID, "documentId")
+			f, err := tx.DocumentFile(ctx, by, mesa.MayArchive, in.DocumentID, "documentId")
 			if err != nil {
 				return err
 			}

@@ -18,11 +18,11 @@ type AttendDerivationInput struct {
 }
 
 // Attend ends a received leg (D3); the last one ends the document (T11).
-func (d *Desk) Attend(ctx context.Context, by *mesa.Actor, in AttendDerivationInput) (leg *mesa.Derivation, err error) {
+func (d *Desk) Attend(ctx context.Context, by *mesa.Actor, in AttendDerivationInput) (leg *mesa.Derivation, doc *mesa.Document, err error) {
 	err = d.write(ctx, by, func(tx *db.Tx) error {
 		var done derived
 		err := tx.Once(ctx, by, keyOf(in.IdempotencyKey), in, &done, func() error {
-			_, err := d.legInTx(ctx, tx, by, in.DerivationID, in.ExpectedVersion, func(tx *db.Tx, f *mesa.File) error {
+			doc, err = d.legInTx(ctx, tx, by, in.DerivationID, in.ExpectedVersion, func(tx *db.Tx, f *mesa.File) error {
 				next := cleanTargets(in.Next)
 				if err := d.checkAssignees(ctx, tx, by, next, "next"); err != nil {
 					return err
@@ -33,20 +33,21 @@ func (d *Desk) Attend(ctx context.Context, by *mesa.Actor, in AttendDerivationIn
 			return err
 		})
 		if err == nil && leg == nil { // a repeat
-			leg, err = findLeg(ctx, tx.View(by), in.DerivationID)
+			leg, doc, err = findLeg(ctx, tx.View(by), in.DerivationID)
 		}
 		return err
 	})
-	return leg, err
+	return leg, doc, err
 }
 
-func findLeg(ctx context.Context, view *db.View, id mesa.DerivationID) (*mesa.Derivation, error) {
+func findLeg(ctx context.Context, view *db.View, id mesa.DerivationID) (*mesa.Derivation, *mesa.Document, error) {
 	found, err := view.DerivationsByID(ctx, []mesa.DerivationID{id})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if found[id] == nil {
-		return nil, mesa.ErrNotFound("derivationId")
+		return nil, nil, mesa.ErrNotFound("derivationId")
 	}
-	return found[id], nil
+	doc, err := view.Document(ctx, db.DocumentBy{ID: found[id].DocumentID})
+	return found[id], doc, err
 }

@@ -89,7 +89,7 @@ func (d *Desk) BulkArchive(ctx context.Context, by *mesa.Actor, in BulkArchiveIn
 // BulkTag adds and removes tags of each document on its own.
 func (d *Desk) BulkTag(ctx context.Context, by *mesa.Actor, in BulkTagInput) ([]Result[mesa.DocumentID], error) {
 	return bulk(ctx, by, mesa.MayTag, "documentIds", in.DocumentIDs, func(id mesa.DocumentID) ([]*mesa.Derivation, error) {
-		_, err := d.onDocument(ctx, by, id, nil, func(_ *db.Tx, f *mesa.File) error {
+		_, err := d.onDocument(ctx, by, mesa.MayTag, id, nil, func(_ *db.Tx, f *mesa.File) error {
 			tags := slices.DeleteFunc(slices.Concat(f.Doc.Tags, in.Add), func(tag string) bool { return slices.Contains(in.Remove, tag) })
 			return f.Update(mesa.Update{Tags: &tags})
 		})

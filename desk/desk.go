@@ -58,10 +58,10 @@ func (d *Desk) recordDenial(ctx context.Context, by *mesa.Actor, cause error) {
 	}
 }
 
-// onDocument runs a verb on the file of a document: lock, check the version, let the rule change it, store.
-func (d *Desk) onDocument(ctx context.Context, by *mesa.Actor, id mesa.DocumentID, expected *int, rule func(tx *db.Tx, f *mesa.File) error) (doc *mesa.Document, err error) {
+// onDocument runs a verb that needs a permission on the file of a document: lock, check the version, let the rule change it, store.
+func (d *Desk) onDocument(ctx context.Context, by *mesa.Actor, p mesa.Permission, id mesa.DocumentID, expected *int, rule func(tx *db.Tx, f *mesa.File) error) (doc *mesa.Document, err error) {
 	err = d.write(ctx, by, func(tx *db.Tx) error {
-		f, err := tx.DocumentFile(ctx, by, id, "documentId")
+		f, err := tx.DocumentFile(ctx, by, p, id, "documentId")
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ type ReopenDocumentInput struct {
 
 // Reopen puts an attended document back to work in an area (T12).
 func (d *Desk) Reopen(ctx context.Context, by *mesa.Actor, in ReopenDocumentInput) (*mesa.Document, error) {
-	return d.onDocument(ctx, by, in.DocumentID, in.ExpectedVersion, func(_ *db.Tx, f *mesa.File) error {
+	return d.onDocument(ctx, by, mesa.MayReopen, in.DocumentID, in.ExpectedVersion, func(_ *db.Tx, f *mesa.File) error {
 		return f.Reopen(in.AreaID, lines(in.Reason))
 	})
 }

@@ -17,7 +17,7 @@ type RestoreDocumentInput struct {
 
 // Restore takes a document out of the archive (T14).
 func (d *Desk) Restore(ctx context.Context, by *mesa.Actor, in RestoreDocumentInput) (*mesa.Document, error) {
-	return d.onDocument(ctx, by, in.DocumentID, in.ExpectedVersion, func(_ *db.Tx, f *mesa.File) error {
+	return d.onDocument(ctx, by, mesa.MayRestore, in.DocumentID, in.ExpectedVersion, func(_ *db.Tx, f *mesa.File) error {
 		return f.Restore(in.AreaID, lines(in.Reason))
 	})
 }

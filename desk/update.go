@@ -34,7 +34,7 @@ func (d *Desk) Update(ctx context.Context, by *mesa.Actor, in UpdateDocumentInpu
 	if err != nil {
 		return nil, err
 	}
-	return d.onDocument(ctx, by, in.DocumentID, in.ExpectedVersion, func(_ *db.Tx, f *mesa.File) error { return f.Update(u) })
+	return d.onDocument(ctx, by, mesa.MayUpdate, in.DocumentID, in.ExpectedVersion, func(_ *db.Tx, f *mesa.File) error { return f.Update(u) })
 }
 
 // update turns the input into the change that the rules know.

@@ -16,5 +16,5 @@ type VoidDocumentInput struct {
 
 // Void cancels a document that was never derived (T15).
 func (d *Desk) Void(ctx context.Context, by *mesa.Actor, in VoidDocumentInput) (*mesa.Document, error) {
-	return d.onDocument(ctx, by, in.DocumentID, in.ExpectedVersion, func(_ *db.Tx, f *mesa.File) error { return f.Void(lines(in.Reason)) })
+	return d.onDocument(ctx, by, mesa.MayVoid, in.DocumentID, in.ExpectedVersion, func(_ *db.Tx, f *mesa.File) error { return f.Void(lines(in.Reason)) })
 }

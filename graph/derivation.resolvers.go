@@ -62,8 +62,12 @@ func (r *mutationResolver) ReceiveDerivation(ctx context.Context, input desk.Der
 	return derivationPayload(r.Desk.Receive(ctx, actorOf(ctx), input))
 }
 
-func (r *mutationResolver) AttendDerivation(ctx context.Context, input desk.AttendDerivationInput) (*model.DerivationPayload, error) {
-	return derivationPayload(r.Desk.Attend(ctx, actorOf(ctx), input))
+func (r *mutationResolver) AttendDerivation(ctx context.Context, input desk.AttendDerivationInput) (*model.AttendDerivationPayload, error) {
+	leg, doc, err := r.Desk.Attend(ctx, actorOf(ctx), input)
+	if err != nil {
+		return nil, err
+	}
+	return &model.AttendDerivationPayload{Derivation: leg, Document: doc}, nil
 }
 
 func (r *mutationResolver) RejectDerivation(ctx context.Context, input desk.DerivationReasonInput) (*model.SendBackPayload, error) {

@@ -20,7 +20,10 @@ const (
 )
 
 // guard refuses, before anything is executed, what would cost more than an operation may.
-type guard struct{ introspection bool } // whether strangers may explore the schema
+type guard struct {
+	introspection bool // whether strangers may explore the schema
+	present       graphql.ErrorPresenterFunc
+}
 
 var _ interface {
 	graphql.HandlerExtension
@@ -35,7 +38,11 @@ func (guard) Validate(graphql.ExecutableSchema) error { return nil }
 
 // MutateOperationContext measures the operation.
 func (g guard) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
-	op.DisableIntrospection = !g.introspection && callerOf(ctx).actor == nil
+	c := callerOf(ctx)
+	if c.actor == nil && !onlyPublic(op.Operation.SelectionSet, map[string]bool{}) {
+		return g.present(ctx, c.err)
+	}
+	op.DisableIntrospection = !g.introspection && c.actor == nil
 	m := measure{variables: op.Variables, fragments: map[string]weight{}}
 	w := m.selections(op.Operation.SelectionSet)
 	switch {
@@ -47,6 +54,32 @@ func (g guard) MutateOperationContext(ctx context.Context, op *graphql.Operation
 		return refuse(ctx, mesa.Fail(mesa.LimitExceeded, "", "La consulta cuesta %d; el máximo es %d. Pida páginas más pequeñas.", w.cost, maxCost).With("limit", maxCost))
 	}
 	return nil
+}
+
+// onlyPublic says whether an operation needs nobody to be signed in: all its root fields are marked @public in the schema, or
+// explore the schema itself. Each fragment is looked at once; seen names them.
+func onlyPublic(set ast.SelectionSet, seen map[string]bool) bool {
+	for _, s := range set {
+		switch s := s.(type) {
+		case *ast.Field:
+			if !strings.HasPrefix(s.Name, "__") && s.Definition.Directives.ForName("public") == nil {
+				return false
+			}
+		case *ast.InlineFragment:
+			if !onlyPublic(s.SelectionSet, seen) {
+				return false
+			}
+		case *ast.FragmentSpread:
+			if seen[s.Name] {
+				continue
+			}
+			seen[s.Name] = true
+			if !onlyPublic(s.Definition.SelectionSet, seen) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func refuse(ctx context.Context, e *mesa.Error) *gqlerror.Error { return tell(ctx, e, nil) }

@@ -43,9 +43,9 @@ func NewServer(r *Resolver, introspection bool) http.Handler {
 	s.SetErrorPresenter(present(r.Log))
 	s.SetRecoverFunc(recovered(r.Log))
 	s.Use(extension.Introspection{})
-	s.Use(guard{introspection: introspection})
+	s.Use(guard{introspection: introspection, present: present(r.Log)})
 	s.AroundResponses(r.freshLoaders)
-	s.AroundRootFields(r.guardRootField)
+	s.AroundRootFields(r.freshRootLoaders)
 	return s
 }
 
@@ -82,29 +82,14 @@ func (r *Resolver) freshLoaders(ctx context.Context, next graphql.ResponseHandle
 	return next(ctx)
 }
 
-// guardRootField asks strangers to sign in, except for fields that the schema marks @public, and gives each root field of a
-// mutation its own loaders, so that it reads what the one before wrote.
-func (r *Resolver) guardRootField(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
-	root := graphql.GetRootFieldContext(ctx)
-	field, c := root.Field.Definition, callerOf(ctx)
-	isPublic := field.Directives.ForName("public") != nil || strings.HasPrefix(root.Field.Name, "__")
-	if c.actor == nil && !isPublic {
-		graphql.AddError(ctx, c.err)
-		return nullMarshaler(field)
-	}
+// freshRootLoaders gives each root field of a mutation its own loaders, so that it reads what the one before wrote.
+func (r *Resolver) freshRootLoaders(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
+	c := callerOf(ctx)
 	switch {
-	case c.actor == nil: // a public field: nothing to load until somebody signs in
+	case c.actor == nil: // guard has let only public fields through: nothing to load until somebody signs in
 		ctx = context.WithValue(ctx, loadersKey{}, &loaders{})
 	case graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation:
 		ctx = withLoaders(ctx, r.DB.View(c.actor))
 	}
 	return next(ctx)
-}
-
-// nullMarshaler is null as the executor wants it: for a non-null field the nothing that makes the whole answer null.
-func nullMarshaler(field *ast.FieldDefinition) graphql.Marshaler {
-	if field.Type.NonNull {
-		return nil
-	}
-	return graphql.Null
 }

@@ -98,6 +98,7 @@ func (f *File) Archive(class ArchiveClassification, policyCode string, place Tex
 	}
 	f.Records = append(f.Records, f.record)
 	d.CameFrom, d.State = d.State, Archived
+	f.grantActor()
 	f.event(DocumentArchived, nil, "Archivado", f.areasOfLegs()...)
 	f.settle()
 	return f.record, nil
@@ -127,9 +128,20 @@ func (f *File) Restore(to AreaID, reason string) error {
 		f.openAgain(to, OriginRestore, reason)
 	}
 	d.CameFrom = ""
+	f.grantActor()
 	f.event(DocumentRestored, nil, "Desarchivado hacia "+f.cat.AreaName(to), to).Reason = Text(reason)
 	f.settle()
 	return nil
+}
+
+// grantActor lets whoever shelved or fetched the document see it from then on, with their area.
+func (f *File) grantActor() {
+	if f.by.UserID != "" {
+		f.grant(string(f.by.UserID))
+	}
+	if len(f.by.Areas) > 0 {
+		f.grant(string(f.by.Areas[0]))
+	}
 }
 
 // Update is a change of facts. A nil field stays as it is; a pointer to the zero value clears an optional one.

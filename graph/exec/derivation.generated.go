@@ -42,6 +42,70 @@ type DerivationResolver interface {
 
 // region    **************************** field.gotpl *****************************
 
+func (ec *executionContext) _AttendDerivationPayload_derivation(ctx context.Context, field graphql.CollectedField, obj *model.AttendDerivationPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AttendDerivationPayload_derivation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Derivation, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *mesa.Derivation) graphql.Marshaler {
+			return ec.marshalNDerivation2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐDerivation(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AttendDerivationPayload_derivation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AttendDerivationPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Derivation(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AttendDerivationPayload_document(ctx context.Context, field graphql.CollectedField, obj *model.AttendDerivationPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AttendDerivationPayload_document(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Document, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *mesa.Document) graphql.Marshaler {
+			return ec.marshalNDocument2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐDocument(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AttendDerivationPayload_document(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AttendDerivationPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Document(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _BulkDerivationPayload_results(ctx context.Context, field graphql.CollectedField, obj *model.BulkDerivationPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2122,6 +2186,44 @@ func UnmarshalReassignDerivationInput(ctx context.Context, raw any) (desk.Reassi
 
 // region    **************************** object.gotpl ****************************
 
+var attendDerivationPayloadImplementors = []string{"AttendDerivationPayload"}
+
+func (ec *executionContext) _AttendDerivationPayload(ctx context.Context, sel ast.SelectionSet, obj *model.AttendDerivationPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, attendDerivationPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AttendDerivationPayload")
+		case "derivation":
+			out.Values[i] = ec._AttendDerivationPayload_derivation(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "document":
+			out.Values[i] = ec._AttendDerivationPayload_document(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var bulkDerivationPayloadImplementors = []string{"BulkDerivationPayload"}
 
 func (ec *executionContext) _BulkDerivationPayload(ctx context.Context, sel ast.SelectionSet, obj *model.BulkDerivationPayload) graphql.Marshaler {
@@ -2739,6 +2841,14 @@ func (ec *executionContext) unmarshalNAssignDerivationInput2githubᚗcomᚋmesap
 func (ec *executionContext) unmarshalNAttendDerivationInput2githubᚗcomᚋmesapartesᚋmesaᚋdeskᚐAttendDerivationInput(ctx context.Context, v any) (desk.AttendDerivationInput, error) {
 	res, err := ec.unmarshalInputAttendDerivationInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAttendDerivationPayload2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋgraphᚋmodelᚐAttendDerivationPayload(ctx context.Context, sel ast.SelectionSet, v *model.AttendDerivationPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "AttendDerivationPayload!")
+		return graphql.Null
+	}
+	return ec._AttendDerivationPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalNBulkDerivationPayload2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋgraphᚋmodelᚐBulkDerivationPayload(ctx context.Context, sel ast.SelectionSet, v *model.BulkDerivationPayload) graphql.Marshaler {

@@ -90,6 +90,11 @@ type ComplexityRoot struct {
 		ReturnRate       func(childComplexity int) int
 	}
 
+	AttendDerivationPayload struct {
+		Derivation func(childComplexity int) int
+		Document   func(childComplexity int) int
+	}
+
 	BulkDerivationPayload struct {
 		Results func(childComplexity int) int
 	}
@@ -744,6 +749,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AreaStatistics.ReturnRate(childComplexity), true
+
+	case "AttendDerivationPayload.derivation":
+		if e.ComplexityRoot.AttendDerivationPayload.Derivation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AttendDerivationPayload.Derivation(childComplexity), true
+	case "AttendDerivationPayload.document":
+		if e.ComplexityRoot.AttendDerivationPayload.Document == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AttendDerivationPayload.Document(childComplexity), true
 
 	case "BulkDerivationPayload.results":
 		if e.ComplexityRoot.BulkDerivationPayload.Results == nil {
@@ -2883,7 +2901,7 @@ type CalendarDate {
   "Takes a pending leg in hand."
   receiveDerivation("Which." input: DerivationInput!): DerivationPayload!
   "Ends a received leg; the last one ends the document."
-  attendDerivation("Which and how." input: AttendDerivationInput!): DerivationPayload!
+  attendDerivation("Which and how." input: AttendDerivationInput!): AttendDerivationPayload!
   "Sends a pending leg back unopened."
   rejectDerivation("Which and why." input: DerivationReasonInput!): SendBackPayload!
   "Sends a received leg back."
@@ -3168,6 +3186,14 @@ type DeriveDocumentPayload {
 type DerivationPayload {
   "The leg as it is now."
   derivation: Derivation!
+}
+
+"A leg that was ended."
+type AttendDerivationPayload {
+  "The leg as it is now."
+  derivation: Derivation!
+  "The document as it is now."
+  document: Document!
 }
 
 "A leg that was sent back."
@@ -4527,6 +4553,16 @@ func (ec *executionContext) childFields_AreaStatistics(ctx context.Context, fiel
 		return ec.fieldContext_AreaStatistics_handlingDays(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AreaStatistics", field.Name)
+}
+
+func (ec *executionContext) childFields_AttendDerivationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "derivation":
+		return ec.fieldContext_AttendDerivationPayload_derivation(ctx, field)
+	case "document":
+		return ec.fieldContext_AttendDerivationPayload_document(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AttendDerivationPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_BulkDerivationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

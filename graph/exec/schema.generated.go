@@ -25,7 +25,7 @@ import (
 type MutationResolver interface {
 	DeriveDocument(ctx context.Context, input desk.DeriveDocumentInput) (*model.DeriveDocumentPayload, error)
 	ReceiveDerivation(ctx context.Context, input desk.DerivationInput) (*model.DerivationPayload, error)
-	AttendDerivation(ctx context.Context, input desk.AttendDerivationInput) (*model.DerivationPayload, error)
+	AttendDerivation(ctx context.Context, input desk.AttendDerivationInput) (*model.AttendDerivationPayload, error)
 	RejectDerivation(ctx context.Context, input desk.DerivationReasonInput) (*model.SendBackPayload, error)
 	ReturnDerivation(ctx context.Context, input desk.DerivationReasonInput) (*model.SendBackPayload, error)
 	RecallDerivation(ctx context.Context, input desk.DerivationReasonInput) (*model.RecallDerivationPayload, error)
@@ -755,8 +755,8 @@ func (ec *executionContext) _Mutation_attendDerivation(ctx context.Context, fiel
 			return ec.Resolvers.Mutation().AttendDerivation(ctx, fc.Args["input"].(desk.AttendDerivationInput))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.DerivationPayload) graphql.Marshaler {
-			return ec.marshalNDerivationPayload2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋgraphᚋmodelᚐDerivationPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.AttendDerivationPayload) graphql.Marshaler {
+			return ec.marshalNAttendDerivationPayload2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋgraphᚋmodelᚐAttendDerivationPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -769,7 +769,7 @@ func (ec *executionContext) fieldContext_Mutation_attendDerivation(ctx context.C
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_DerivationPayload(ctx, field)
+			return ec.childFields_AttendDerivationPayload(ctx, field)
 		},
 	}
 	defer func() {

@@ -21,6 +21,14 @@ type ArchiveDocumentPayload struct {
 	Record *mesa.ArchiveRecord `json:"record"`
 }
 
+// A leg that was ended.
+type AttendDerivationPayload struct {
+	// The leg as it is now.
+	Derivation *mesa.Derivation `json:"derivation"`
+	// The document as it is now.
+	Document *mesa.Document `json:"document"`
+}
+
 // What became of each leg, in the order given.
 type BulkDerivationPayload struct {
 	// One result per leg.

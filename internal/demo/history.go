@@ -291,11 +291,11 @@ func (l *life) plan(at time.Time) {
 	}
 	l.pace = share * float64(term) * dayLen / float64(l.want+1)
 	age := l.now.Sub(at).Hours() / 24
-	if l.rnd.Float64() < 0.09+0.75*math.Exp(-age/60) {
+	if l.rnd.Float64() < 0.15+0.8*math.Exp(-age/60) {
 		l.freeze = 1 + l.rnd.IntN(4)
 	}
 	wait := 15 + l.around(100)
-	if l.chance(6) || age < 9 && l.chance(25) {
+	if l.chance(6) || age < 9 && l.chance(40) {
 		wait += float64(1+l.rnd.IntN(4)) * dayLen
 	}
 	l.later(at, wait, "")

@@ -300,6 +300,8 @@ func insertAll[T any](ctx context.Context, w *bulkWriter, rows []T, except ...st
 			r.fields = append(r.fields, f)
 		}
 	}
+	begun := time.Now()
+	defer func() { fmt.Println("T", r.table.Name, len(rows), time.Since(begun).Milliseconds()) }()
 	var err error
 	if w.db.Backend() == "postgres" {
 		err = r.copyIn(ctx, w.conn)

@@ -306,7 +306,7 @@ func (f *Figures) TopArea(ctx context.Context) (*mesa.AreaStatistics, error) {
 func (f *Figures) documents(index string) *bun.SelectQuery {
 	q := f.where(f.v.idb.NewSelect().TableExpr("documents AS document" + f.v.db.dialect.through(index)))
 	if f.took != nil {
-		q = q.Where("EXISTS (SELECT 1 FROM document_access AS t WHERE t.document_id = document.id AND t.grantee IN (?))", bun.In(f.took))
+		q = q.Where("EXISTS (SELECT 1 FROM document_access AS t WHERE t.document_id = document.id AND t.grantee IN (?))", bun.List(f.took))
 	}
 	if f.readsAll() {
 		return q
@@ -509,7 +509,7 @@ func (f *Figures) areaLegs(index string) *bun.SelectQuery {
 	case len(f.shown) == 0:
 		q = q.Where("1 = 0")
 	default:
-		q = q.Where("l.to_id IN (?)", bun.In(f.shown))
+		q = q.Where("l.to_id IN (?)", bun.List(f.shown))
 	}
 	if f.filter.TypeID != "" || f.filter.Channel != "" || f.filter.Priority != "" {
 		q = f.where(q.Join("JOIN documents AS document ON document.id = l.document_id"))

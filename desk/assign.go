@@ -17,13 +17,10 @@ type AssignDerivationInput struct {
 // Assign gives an open leg to an active member of its area, or takes it away (D8).
 func (d *Desk) Assign(ctx context.Context, by *mesa.Actor, in AssignDerivationInput) (leg *mesa.Derivation, err error) {
 	_, err = d.onLeg(ctx, by, in.DerivationID, in.ExpectedVersion, func(tx *db.Tx, f *mesa.File) error {
-		if in.UserID != "" {
-			if err := d.checkMember(ctx, tx, by, in.UserID, f.Leg(in.DerivationID).ToID, "userId"); err != nil {
-				return err
-			}
+		if leg, err = f.Assign(in.DerivationID, in.UserID); err != nil || in.UserID == "" {
+			return err
 		}
-		leg, err = f.Assign(in.DerivationID, in.UserID)
-		return err
+		return d.checkMember(ctx, tx, by, in.UserID, leg.ToID, "userId")
 	})
 	return leg, err
 }

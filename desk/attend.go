@@ -24,11 +24,10 @@ func (d *Desk) Attend(ctx context.Context, by *mesa.Actor, in AttendDerivationIn
 		err := tx.Once(ctx, by, keyOf(in.IdempotencyKey), in, &done, func() error {
 			doc, err = d.legInTx(ctx, tx, by, in.DerivationID, in.ExpectedVersion, func(tx *db.Tx, f *mesa.File) error {
 				next := cleanTargets(in.Next)
-				if err := d.checkAssignees(ctx, tx, by, next, "next"); err != nil {
+				if leg, err = f.Attend(in.DerivationID, lines(in.ClosingNotes), in.Outcome, next); err != nil {
 					return err
 				}
-				leg, err = f.Attend(in.DerivationID, lines(in.ClosingNotes), in.Outcome, next)
-				return err
+				return d.checkAssignees(ctx, tx, by, next, "next")
 			})
 			return err
 		})

@@ -43,10 +43,10 @@ func (d *Desk) derive(ctx context.Context, tx *db.Tx, by *mesa.Actor, in DeriveD
 			return err
 		}
 		targets := cleanTargets(in.Targets)
-		if err := d.checkAssignees(ctx, tx, by, targets, "targets"); err != nil {
+		if legs, err = f.Derive(from, targets); err != nil {
 			return err
 		}
-		if legs, err = f.Derive(from, targets); err != nil {
+		if err := d.checkAssignees(ctx, tx, by, targets, "targets"); err != nil {
 			return err
 		}
 		doc = f.Doc

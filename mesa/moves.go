@@ -1,6 +1,10 @@
 package mesa
 
-import "io"
+import (
+	"fmt"
+	"io"
+	"strings"
+)
 
 // Action is a verb of the desk that moves a document or one of its legs.
 type Action string
@@ -106,4 +110,22 @@ func (m moves[S]) leads(from S, by Action, to S) bool {
 
 func invalidTransition[S ~string](state S) *Error {
 	return Fail(InvalidTransition, "", "No es posible en el estado actual: %s.", Label(string(state))).With("state", string(state))
+}
+
+// StateDiagrams draws the tables in Mermaid: the life of a document, of an ACTION leg and of a COPY leg.
+func StateDiagrams() (documents, legs, copies string) {
+	return documentMoves.diagram(), legMoves.diagram(), copyMoves.diagram()
+}
+
+func (m moves[S]) diagram() string {
+	var b strings.Builder
+	b.WriteString("stateDiagram-v2\n")
+	for _, row := range m {
+		from := string(row.From)
+		if from == "" {
+			from = "[*]"
+		}
+		fmt.Fprintf(&b, "  %s --> %s: %s\n", from, row.To, strings.ToLower(string(row.By)))
+	}
+	return b.String()
 }

@@ -304,6 +304,8 @@ func insertAll[T any](ctx context.Context, w *bulkWriter, rows []T, except ...st
 	defer func() { fmt.Println("T", r.table.Name, len(rows), time.Since(begun).Milliseconds()) }()
 	var err error
 	if w.db.Backend() == "postgres" {
+ w.ExecContext(ctx,"SET LOCAL gin_pending_list_limit = '64MB'"); w.ExecContext(ctx,"SET LOCAL work_mem = '64MB'")
+
 		err = r.copyIn(ctx, w.conn)
 	} else {
 		err = r.insert(ctx, w.Tx.Tx.Tx)

@@ -109,7 +109,7 @@ func (c child[T]) totals(ctx context.Context, v *View, shape ChildPage, ids []me
 		N          int
 	}
 	err := v.idb.NewRaw("SELECT document_id, count(*) AS n FROM "+c.table+" WHERE document_id IN (?) AND "+c.where+" GROUP BY document_id",
-		bun.In(ids)).Scan(ctx, &counts)
+		bun.List(ids)).Scan(ctx, &counts)
 	for _, row := range counts {
 		totals[row.DocumentID] = row.N
 	}

@@ -58,11 +58,6 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	if err := db.connect(url, opts); err != nil {
 		return nil, err
 	}
-	hook := statements{log: opts.Log, slowAt: opts.SlowAt}
-	db.write.AddQueryHook(hook)
-	if db.read != db.write {
-		db.read.AddQueryHook(hook)
-	}
 	if err := db.Ping(ctx); err != nil {
 		db.Close()
 		return nil, err
@@ -72,7 +67,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 
 func (db *DB) connect(url string, opts Options) error {
 	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
-		return db.connectSQLite(path)
+		return db.connectSQLite(path, opts)
 	}
 	if strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://") {
 		return db.connectPostgres(url, opts)
@@ -98,7 +93,7 @@ func (db *DB) connectPostgres(url string, opts Options) error {
 	pool.SetMaxIdleConns(conns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	db.dialect = postgres{}
-	db.write = bun.NewDB(pool, pgdialect.New(), bun.WithDiscardUnknownColumns())
+	db.write = watched(bun.NewDB(pool, pgdialect.New(), bun.WithDiscardUnknownColumns()), opts)
 	db.read = db.write
 	return nil
 }
@@ -106,7 +101,7 @@ func (db *DB) connectPostgres(url string, opts Options) error {
 // connectSQLite opens one writer and several readers. busy_timeout comes first, because switching to WAL may itself have to wait;
 // NORMAL keeps every commit through a killed process, and the file whole through a power cut. Transactions take the write lock at
 // once: a deferred one that upgrades later fails instead of waiting.
-func (db *DB) connectSQLite(path string) error {
+func (db *DB) connectSQLite(path string, opts Options) error {
 	const common = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(1)" +
 		"&_pragma=cache_size(-65536)&_pragma=mmap_size(268435456)&_pragma=temp_store(MEMORY)"
 	writer, err := sql.Open("sqlite", "file:"+path+common+"&_txlock=immediate")
@@ -122,9 +117,14 @@ func (db *DB) connectSQLite(path string) error {
 	reader.SetMaxOpenConns(readers)
 	reader.SetMaxIdleConns(readers)
 	db.dialect = sqlite{}
-	db.write = bun.NewDB(writer, sqlitedialect.New(), bun.WithDiscardUnknownColumns())
-	db.read = bun.NewDB(reader, sqlitedialect.New(), bun.WithDiscardUnknownColumns())
+	db.write = watched(bun.NewDB(writer, sqlitedialect.New(), bun.WithDiscardUnknownColumns()), opts)
+	db.read = watched(bun.NewDB(reader, sqlitedialect.New(), bun.WithDiscardUnknownColumns()), opts)
 	return nil
+}
+
+// watched counts and times every statement.
+func watched(b *bun.DB, opts Options) *bun.DB {
+	return b.WithQueryHook(statements{log: opts.Log, slowAt: opts.SlowAt})
 }
 
 // Ping says whether the database answers.

@@ -164,7 +164,7 @@ func (sqlite) hasTag(q *bun.SelectQuery, tag string) *bun.SelectQuery {
 }
 
 func (sqlite) hasAnyTag(q *bun.SelectQuery, tags []string) *bun.SelectQuery {
-	return q.Where("EXISTS (SELECT 1 FROM json_each(document.tags) AS t WHERE t.value IN (?))", bun.In(tags))
+	return q.Where("EXISTS (SELECT 1 FROM json_each(document.tags) AS t WHERE t.value IN (?))", bun.List(tags))
 }
 
 func (sqlite) perParent(child, key, where, order string) string {

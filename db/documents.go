@@ -107,7 +107,7 @@ func (v *View) where(q *bun.SelectQuery, f mesa.DocumentFilter) *bun.SelectQuery
 	q = whereIn(q, "document.channel", f.Channels)
 	q = whereIn(q, "document.confidentiality", f.Confidentiality)
 	if len(f.Types) > 0 {
-		q = q.Where("document.type_id IN (?)", bun.In(v.typeIDs(f.Types)))
+		q = q.Where("document.type_id IN (?)", bun.List(v.typeIDs(f.Types)))
 	}
 	q = whereIs(q, "document.sender_id_number", f.SenderIDNumber)
 	q = whereIs(q, "document.registered_by_id", f.RegisteredByID)
@@ -220,7 +220,7 @@ func whereIn[T ~string](q *bun.SelectQuery, column string, values []T) *bun.Sele
 	if len(values) == 0 {
 		return q
 	}
-	return q.Where(column+" IN (?)", bun.In(values))
+	return q.Where(column+" IN (?)", bun.List(values))
 }
 
 func whereIs[T ~string](q *bun.SelectQuery, column string, value T) *bun.SelectQuery {

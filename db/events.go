@@ -55,7 +55,7 @@ func (db *DB) EventsAfter(ctx context.Context, t Tail, limit int) ([]*mesa.Event
 // EventsByID finds events about visible documents; the others are missing from the map.
 func (v *View) EventsByID(ctx context.Context, ids []mesa.EventID) (map[mesa.EventID]*mesa.Event, error) {
 	var rows []*mesa.Event
-	q := v.idb.NewSelect().Model(&rows).Join("JOIN documents AS document ON document.id = event.document_id").Where("event.id IN (?)", bun.In(ids))
+	q := v.idb.NewSelect().Model(&rows).Join("JOIN documents AS document ON document.id = event.document_id").Where("event.id IN (?)", bun.List(ids))
 	if err := v.visible(q).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("events by id: %w", err)
 	}

@@ -100,7 +100,7 @@ func (k keyset) beyond(q *bun.SelectQuery, place []any, before bool) *bun.Select
 	if k.desc != before {
 		sign = "<"
 	}
-	return q.Where("("+strings.Join(exprs, ", ")+") "+sign+" (?)", bun.In(place))
+	return q.Where("("+strings.Join(exprs, ", ")+") "+sign+" (?)", bun.List(place))
 }
 
 // cursor names a place: base64url of a JSON list of the order's name and the values of its columns.

@@ -68,11 +68,11 @@ func (v *View) visible(q *bun.SelectQuery) *bun.SelectQuery {
 	case len(v.scope.Open) == 0 && len(v.scope.Grantees) == 0:
 		return q.Where("1 = 0")
 	case len(v.scope.Open) == 0:
-		return q.Where(access, bun.In(v.scope.Grantees))
+		return q.Where(access, bun.List(v.scope.Grantees))
 	case len(v.scope.Grantees) == 0:
-		return q.Where("document.confidentiality IN (?)", bun.In(v.scope.Open))
+		return q.Where("document.confidentiality IN (?)", bun.List(v.scope.Open))
 	}
-	return q.Where("(document.confidentiality IN (?) OR "+access+")", bun.In(v.scope.Open), bun.In(v.scope.Grantees))
+	return q.Where("(document.confidentiality IN (?) OR "+access+")", bun.List(v.scope.Open), bun.List(v.scope.Grantees))
 }
 
 // byID makes the map that loaders want from rows.
@@ -87,7 +87,7 @@ func byID[K comparable, V any](rows []*V, key func(*V) K) map[K]*V {
 // DocumentsByID finds the visible ones among documents; the others are missing from the map.
 func (v *View) DocumentsByID(ctx context.Context, ids []mesa.DocumentID) (map[mesa.DocumentID]*mesa.Document, error) {
 	var rows []*mesa.Document
-	if err := v.visible(v.idb.NewSelect().Model(&rows).Where("document.id IN (?)", bun.In(ids))).Scan(ctx); err != nil {
+	if err := v.visible(v.idb.NewSelect().Model(&rows).Where("document.id IN (?)", bun.List(ids))).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("documents by id: %w", err)
 	}
 	return byID(rows, func(d *mesa.Document) mesa.DocumentID { return d.ID }), nil
@@ -126,7 +126,7 @@ func (v *View) Document(ctx context.Context, by DocumentBy) (*mesa.Document, err
 func (v *View) DerivationsByID(ctx context.Context, ids []mesa.DerivationID) (map[mesa.DerivationID]*mesa.Derivation, error) {
 	var rows []*mesa.Derivation
 	q := v.idb.NewSelect().Model(&rows).Join("JOIN documents AS document ON document.id = derivation.document_id").
-		Where("derivation.id IN (?)", bun.In(ids))
+		Where("derivation.id IN (?)", bun.List(ids))
 	if err := v.visible(q).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("derivations by id: %w", err)
 	}
@@ -137,7 +137,7 @@ func (v *View) DerivationsByID(ctx context.Context, ids []mesa.DerivationID) (ma
 // The documents must come from this view.
 func (v *View) LegsByDocument(ctx context.Context, ids []mesa.DocumentID) (map[mesa.DocumentID][]*mesa.Derivation, error) {
 	var rows []*mesa.Derivation
-	if err := v.idb.NewSelect().Model(&rows).Where("document_id IN (?)", bun.In(ids)).Order("document_id", "id").Scan(ctx); err != nil {
+	if err := v.idb.NewSelect().Model(&rows).Where("document_id IN (?)", bun.List(ids)).Order("document_id", "id").Scan(ctx); err != nil {
 		return nil, fmt.Errorf("legs by document: %w", err)
 	}
 	return grouped(ids, rows, func(l *mesa.Derivation) mesa.DocumentID { return l.DocumentID }), nil
@@ -147,7 +147,7 @@ func (v *View) LegsByDocument(ctx context.Context, ids []mesa.DocumentID) (map[m
 // The documents must come from this view.
 func (v *View) ArchiveRecordsByDocument(ctx context.Context, ids []mesa.DocumentID) (map[mesa.DocumentID][]*mesa.ArchiveRecord, error) {
 	var rows []*mesa.ArchiveRecord
-	if err := v.idb.NewSelect().Model(&rows).Where("document_id IN (?)", bun.In(ids)).Order("document_id", "id").Scan(ctx); err != nil {
+	if err := v.idb.NewSelect().Model(&rows).Where("document_id IN (?)", bun.List(ids)).Order("document_id", "id").Scan(ctx); err != nil {
 		return nil, fmt.Errorf("archive records by document: %w", err)
 	}
 	return grouped(ids, rows, func(r *mesa.ArchiveRecord) mesa.DocumentID { return r.DocumentID }), nil
@@ -157,7 +157,7 @@ func (v *View) ArchiveRecordsByDocument(ctx context.Context, ids []mesa.Document
 func (v *View) ArchiveRecordsByID(ctx context.Context, ids []mesa.ArchiveRecordID) (map[mesa.ArchiveRecordID]*mesa.ArchiveRecord, error) {
 	var rows []*mesa.ArchiveRecord
 	q := v.idb.NewSelect().Model(&rows).Join("JOIN documents AS document ON document.id = archive_record.document_id").
-		Where("archive_record.id IN (?)", bun.In(ids))
+		Where("archive_record.id IN (?)", bun.List(ids))
 	if err := v.visible(q).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("archive records by id: %w", err)
 	}

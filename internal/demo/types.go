@@ -182,12 +182,3 @@ var types = []documentType{
 	},
 }
 
-// typeOf finds what the demo makes of a type, nil for one that it does not know.
-func typeOf(code string) *documentType {
-	for i := range types {
-		if types[i].Code == code {
-			return &types[i]
-		}
-	}
-	return nil
-}

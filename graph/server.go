@@ -44,6 +44,7 @@ func NewServer(r *Resolver, introspection bool) http.Handler {
 	s.SetRecoverFunc(recovered(r.Log))
 	s.Use(extension.Introspection{})
 	s.Use(guard{introspection: introspection, present: present(r.Log)})
+	s.AroundOperations(r.subscriberLoaders)
 	s.AroundResponses(r.freshLoaders)
 	s.AroundRootFields(r.freshRootLoaders)
 	return s
@@ -66,6 +67,14 @@ func BearerToken(header string) string {
 		return ""
 	}
 	return strings.TrimSpace(token)
+}
+
+// subscriberLoaders gives a subscription loaders for the time before its first event: to find out whether it may begin.
+func (r *Resolver) subscriberLoaders(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+	if c := callerOf(ctx); c.actor != nil && graphql.GetOperationContext(ctx).Operation.Operation == ast.Subscription {
+		ctx = withLoaders(ctx, r.DB.View(c.actor))
+	}
+	return next(ctx)
 }
 
 // freshLoaders gives each response its own loaders, so that each event of a subscription is read anew, with the rights that the

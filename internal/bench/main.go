@@ -1,0 +1,144 @@
+// Command bench measures the operations of the contract against hand-written handlers that do the same with one SQL statement:
+//
+//	make bench
+//	go run ./internal/testkit/run -- go run ./internal/bench -backend sqlite -seconds 3 -only documents
+//
+// Both are served over HTTP on the loopback, and their requests alternate, so that what else happens on the machine hits both. Read
+// the ratios; the times are those of the machine. docs/performance.md holds a run and what was learned from it.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"runtime/pprof"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// options are the flags.
+type options struct {
+	documents int
+	backends  []string
+	clients   []int
+	seconds   float64
+	only      string
+	folder    string
+	profile   string
+	gc        int
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	debug.SetGCPercent(o.gc)
+	fmt.Fprintf(stdout, "%s, %d CPUs, %s/%s, GOGC=%d, %d documents with 3 derivations each\n", runtime.Version(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, o.gc, o.documents)
+	for _, backend := range o.backends {
+		if err := bench(ctx, o, backend, stdout, stderr); err != nil {
+			return fmt.Errorf("%s: %w", backend, err)
+		}
+	}
+	return nil
+}
+
+func parse(args []string, stderr io.Writer) (o options, err error) {
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.IntVar(&o.documents, "documents", 100_000, "how many documents the database has")
+	backend := f.String("backend", "sqlite,postgres", "databases to measure")
+	clients := f.String("clients", "1,16", "how many clients ask at once")
+	f.Float64Var(&o.seconds, "seconds", 3, "how long each operation is measured at each number of clients; 0 only counts and compares")
+	f.StringVar(&o.only, "only", "", "measure only operations whose name contains this")
+	f.StringVar(&o.folder, "folder", "var/bench", "where databases are kept for the next run")
+	f.StringVar(&o.profile, "profile", "", "write CPU and allocation profiles of the operations, without the hand-written handlers, to files of this name")
+	f.IntVar(&o.gc, "gogc", 400, "garbage collector target, as in mesa serve")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	o.backends = strings.Split(*backend, ",")
+	for n := range strings.SplitSeq(*clients, ",") {
+		var c int
+		if _, err := fmt.Sscan(n, &c); err != nil || c < 1 {
+			return o, fmt.Errorf("clients must be numbers, not %q", n)
+		}
+		o.clients = append(o.clients, c)
+	}
+	return o, nil
+}
+
+func bench(ctx context.Context, o options, backend string, stdout, stderr io.Writer) error {
+	d, err := openDesk(ctx, o, backend, stderr)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	list, err := d.operations(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := serve(ctx, d, list)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	fmt.Fprintf(stdout, "\n### %s\n\n%s", map[string]string{"sqlite": "SQLite", "postgres": "PostgreSQL"}[backend], header(o))
+	for _, op := range list {
+		if !strings.Contains(op.name, o.only) {
+			continue
+		}
+		row, err := s.measure(ctx, o, op)
+		if err != nil {
+			return fmt.Errorf("%s: %w", op.name, err)
+		}
+		fmt.Fprintln(stdout, row)
+	}
+	if o.profile != "" {
+		return profile(ctx, o, s, list, backend)
+	}
+	return nil
+}
+
+// profile repeats the chosen operations alone under the profilers.
+func profile(ctx context.Context, o options, s *site, list []operation, backend string) error {
+	cpu, err := os.Create(o.profile + "." + backend + ".cpu.prof")
+	if err != nil {
+		return err
+	}
+	defer cpu.Close()
+	if err := pprof.StartCPUProfile(cpu); err != nil {
+		return err
+	}
+	for end := time.Now().Add(time.Duration(o.seconds * float64(time.Second))); time.Now().Before(end); {
+		for _, op := range list {
+			if strings.Contains(op.name, o.only) {
+				if _, err := s.direct(ctx, s.graph(op)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	pprof.StopCPUProfile()
+	allocs, err := os.Create(o.profile + "." + backend + ".allocs.prof")
+	if err != nil {
+		return err
+	}
+	defer allocs.Close()
+	return pprof.Lookup("allocs").WriteTo(allocs, 0)
+}

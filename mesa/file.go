@@ -19,7 +19,8 @@ type File struct {
 	by     *Actor
 	at     time.Time
 	ids    *IDs
-	before Document // the document as it was loaded
+	before Document                        // the document as it was loaded
+	states map[*Derivation]DerivationState // of the legs as they were loaded
 	isNew  bool
 
 	newLegs  []*Derivation
@@ -31,8 +32,9 @@ type File struct {
 
 // OpenFile prepares a loaded document for one verb by an actor at an instant.
 func OpenFile(by *Actor, at time.Time, ids *IDs, doc *Document, legs []*Derivation, records []*ArchiveRecord) *File {
-	f := &File{Doc: doc, Legs: legs, Records: records, cat: by.Catalogue, by: by, at: at, ids: ids, before: *doc}
+	f := &File{Doc: doc, Legs: legs, Records: records, cat: by.Catalogue, by: by, at: at, ids: ids, before: *doc, states: make(map[*Derivation]DerivationState, len(legs))}
 	for _, leg := range legs {
+		f.states[leg] = leg.State
 		f.at = latest(f.at, leg.SentAt, leg.ReceivedAt, leg.ClosedAt) // clocks of several machines differ; dates stay monotone
 	}
 	return f
@@ -148,6 +150,7 @@ func (f *File) event(typ EventType, leg *Derivation, text string, areas ...AreaI
 	e.DocumentID, e.Text = f.Doc.ID, text
 	if leg != nil {
 		e.DerivationID = leg.ID
+		e.change("derivation.state", f.states[leg], leg.State)
 		areas = append(areas, leg.FromID, leg.ToID)
 	}
 	for _, area := range append(areas, f.before.CurrentAreaID, f.Doc.CurrentAreaID) {
@@ -173,7 +176,7 @@ func (f *File) settle() {
 		d.CurrentAreaID, d.AssigneeID = lead.ToID, lead.AssigneeID
 	}
 	d.Version++
-	f.noteStateChange()
+	f.noteChanges()
 }
 
 // lead is the open lead leg; when none leads any more, the oldest open ACTION leg takes over. Nil when nothing is open.
@@ -197,12 +200,14 @@ func (f *File) lead() *Derivation {
 	return oldest
 }
 
-// noteStateChange puts the change of state, if any, into the last event about the document.
-func (f *File) noteStateChange() {
-	if f.Doc.State == f.before.State || len(f.events) == 0 {
+// noteChanges puts what follows from the verb, the document's state and holder, into its last event.
+func (f *File) noteChanges() {
+	if len(f.events) == 0 {
 		return
 	}
-	f.events[len(f.events)-1].change("state", f.before.State, f.Doc.State)
+	last := f.events[len(f.events)-1]
+	last.change("state", f.before.State, f.Doc.State)
+	last.change("currentAreaId", f.before.CurrentAreaID, f.Doc.CurrentAreaID)
 }
 
 func (e *Event) change(field string, before, after any) {

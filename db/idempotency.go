@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mesapartes/mesa/mesa"
@@ -17,11 +18,12 @@ const idempotencyKeptFor = 24 * time.Hour
 // Once runs do unless the actor used the key before: then the result of that time is read into result instead, or, when the input was
 // another, IdempotencyMismatch comes back. do leaves in result what is to be remembered. Without a key it just runs do. Two
 // transactions with the same key wait for each other.
-func (tx *Tx) Once(ctx context.Context, by *mesa.Actor, key string, input, result any, do func() error) error {
-	if key == "" {
+func (tx *Tx) Once(ctx context.Context, by *mesa.Actor, given *string, input, result any, do func() error) error {
+	if given == nil {
 		return do()
 	}
-	if len(key) > 128 {
+	key := *given
+	if key == "" || len(key) > 128 || strings.ContainsRune(key, 0) {
 		return mesa.Invalid("idempotencyKey", "La clave de idempotencia tiene de 1 a 128 caracteres.")
 	}
 	raw, err := json.Marshal(input)

@@ -21,7 +21,7 @@ type ArchiveDocumentInput struct {
 func (d *Desk) Archive(ctx context.Context, by *mesa.Actor, in ArchiveDocumentInput) (doc *mesa.Document, record *mesa.ArchiveRecord, err error) {
 	err = d.write(ctx, by, func(tx *db.Tx) error {
 		var result struct{ ID mesa.ArchiveRecordID }
-		err := tx.Once(ctx, by, keyOf(in.IdempotencyKey), in, &result, func() error {
+		err := tx.Once(ctx, by, in.IdempotencyKey, in, &result, func() error {
 			f, err := tx.DocumentFile(ctx, by, mesa.MayArchive, in.DocumentID, "documentId")
 			if err != nil {
 				return err

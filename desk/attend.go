@@ -21,7 +21,7 @@ type AttendDerivationInput struct {
 func (d *Desk) Attend(ctx context.Context, by *mesa.Actor, in AttendDerivationInput) (leg *mesa.Derivation, doc *mesa.Document, err error) {
 	err = d.write(ctx, by, func(tx *db.Tx) error {
 		var done derived
-		err := tx.Once(ctx, by, keyOf(in.IdempotencyKey), in, &done, func() error {
+		err := tx.Once(ctx, by, in.IdempotencyKey, in, &done, func() error {
 			doc, err = d.legInTx(ctx, tx, by, in.DerivationID, in.ExpectedVersion, func(tx *db.Tx, f *mesa.File) error {
 				next := cleanTargets(in.Next)
 				if leg, err = f.Attend(in.DerivationID, lines(in.ClosingNotes), in.Outcome, next); err != nil {

@@ -2,7 +2,9 @@ package desk
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/mesapartes/mesa/db"
@@ -125,16 +127,16 @@ func (d *Desk) claimBulk(ctx context.Context, by *mesa.Actor, key *string, in an
 		return nil
 	}
 	return d.db.InTx(ctx, func(tx *db.Tx) error {
-		return tx.Once(ctx, by, *key, in, new(struct{}), func() error { return nil })
+		return tx.Once(ctx, by, key, in, new(struct{}), func() error { return nil })
 	})
 }
 
-// itemKey is the key of one item of a bulk verb; it is longer than what clients may give, so it never meets one of theirs.
+// itemKey is the key of one item of a bulk verb, as long for any key and id.
 func itemKey(key *string, id string) *string {
 	if key == nil {
 		return nil
 	}
-	k := *key + "/" + id
+	k := fmt.Sprintf("bulk:%x", sha256.Sum256([]byte(*key+"/"+id)))
 	return &k
 }
 

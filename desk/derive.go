@@ -30,7 +30,7 @@ type derived struct{ IDs []mesa.DerivationID }
 
 func (d *Desk) derive(ctx context.Context, tx *db.Tx, by *mesa.Actor, in DeriveDocumentInput) (doc *mesa.Document, legs []*mesa.Derivation, err error) {
 	var result derived
-	err = tx.Once(ctx, by, keyOf(in.IdempotencyKey), in, &result, func() error {
+	err = tx.Once(ctx, by, in.IdempotencyKey, in, &result, func() error {
 		f, err := tx.DocumentFile(ctx, by, mesa.MayDerive, in.DocumentID, "documentId")
 		if err != nil {
 			return err

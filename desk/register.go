@@ -48,7 +48,7 @@ type RegisterDocumentInput struct {
 func (d *Desk) Register(ctx context.Context, by *mesa.Actor, in RegisterDocumentInput) (doc *mesa.Document, err error) {
 	err = d.write(ctx, by, func(tx *db.Tx) error {
 		var result struct{ ID mesa.DocumentID }
-		err := tx.Once(ctx, by, keyOf(in.IdempotencyKey), in, &result, func() error {
+		err := tx.Once(ctx, by, in.IdempotencyKey, in, &result, func() error {
 			f, err := d.register(ctx, tx, by, in)
 			if err == nil {
 				doc, result.ID = f.Doc, f.Doc.ID
@@ -147,13 +147,6 @@ func (in SenderInput) party(s mesa.Sender) *mesa.Party {
 		Kind: s.Kind, IDType: s.IDType, IDNumber: string(s.IDNumber), Name: s.Name, Email: s.Email, Phone: optionalLine(in.Phone),
 		AcceptsEmail: in.AcceptsEmail,
 	}
-}
-
-func keyOf(key *string) string {
-	if key == nil {
-		return ""
-	}
-	return *key
 }
 
 // onField says that a not-found concerns another field of the input.

@@ -197,7 +197,7 @@ func (w *bulkWriter) newParties(ctx context.Context, parties []*mesa.Party, docu
 				identity
 				ID mesa.PartyID
 			}
-			err := w.NewRaw("SELECT id, id_type, id_number FROM parties WHERE id_type = ? AND id_number IN (?) AND id_type <> 'NONE'", idType, bun.In(some)).Scan(ctx, &rows)
+			err := w.NewRaw("SELECT id, id_type, id_number FROM parties WHERE id_type = ? AND id_number IN (?) AND id_type <> 'NONE'", idType, bun.List(some)).Scan(ctx, &rows)
 			if err != nil {
 				return nil, fmt.Errorf("find known parties: %w", err)
 			}
@@ -300,12 +300,8 @@ func insertAll[T any](ctx context.Context, w *bulkWriter, rows []T, except ...st
 			r.fields = append(r.fields, f)
 		}
 	}
-	begun := time.Now()
-	defer func() { fmt.Println("T", r.table.Name, len(rows), time.Since(begun).Milliseconds()) }()
 	var err error
 	if w.db.Backend() == "postgres" {
- w.ExecContext(ctx,"SET LOCAL gin_pending_list_limit = '64MB'"); w.ExecContext(ctx,"SET LOCAL work_mem = '64MB'")
-
 		err = r.copyIn(ctx, w.conn)
 	} else {
 		err = r.insert(ctx, w.Tx.Tx.Tx)

@@ -104,12 +104,13 @@ func (db *DB) connectPostgres(url string, opts Options) error {
 func (db *DB) connectSQLite(path string, opts Options) error {
 	const common = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(1)" +
 		"&_pragma=cache_size(-65536)&_pragma=mmap_size(268435456)&_pragma=temp_store(MEMORY)"
-	writer, err := sql.Open("sqlite", "file:"+path+common+"&_txlock=immediate")
+	file := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path) + common
+	writer, err := sql.Open("sqlite", file+"&_txlock=immediate")
 	if err != nil {
 		return err
 	}
 	writer.SetMaxOpenConns(1)
-	reader, err := sql.Open("sqlite", "file:"+path+common+"&_pragma=query_only(1)")
+	reader, err := sql.Open("sqlite", file+"&_pragma=query_only(1)")
 	if err != nil {
 		return err
 	}

@@ -160,13 +160,16 @@ func (db *DB) SignInFailures(ctx context.Context, email string, since time.Time)
 	return n, err
 }
 
-// AddSignInFailure notes one and forgets those before an instant.
-func (tx *Tx) AddSignInFailure(ctx context.Context, email string, forget time.Time) error {
+// AddSignInFailure notes one, forgets those before an instant and says how many the e-mail has now.
+func (tx *Tx) AddSignInFailure(ctx context.Context, email string, forget time.Time) (n int, err error) {
 	if _, err := tx.NewRaw("DELETE FROM sign_in_failures WHERE at <= ?", forget).Exec(ctx); err != nil {
-		return err
+		return 0, err
 	}
-	_, err := tx.NewRaw("INSERT INTO sign_in_failures (email, at) VALUES (?, ?)", email, tx.Now()).Exec(ctx)
-	return err
+	if _, err := tx.NewRaw("INSERT INTO sign_in_failures (email, at) VALUES (?, ?)", email, tx.Now()).Exec(ctx); err != nil {
+		return 0, err
+	}
+	err = tx.NewRaw("SELECT count(*) FROM sign_in_failures WHERE email = ?", email).Scan(ctx, &n)
+	return n, err
 }
 
 // ClearSignInFailures forgets the failures of an e-mail.

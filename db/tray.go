@@ -51,15 +51,23 @@ var (
 func (v *View) trayQuery(t tray, area mesa.AreaID) *bun.SelectQuery {
 	q, args := v.idb.NewSelect(), v.trayArgs(area)
 	if t.leg == "" {
-		return v.visible(q.TableExpr("documents AS document").Where(t.where, args))
+		return v.visible(named(q.TableExpr("documents AS document"), t.where, args))
 	}
 	newer := strings.ReplaceAll(t.leg, "x.", "y.")
 	q = q.TableExpr("derivations AS x").Join("JOIN documents AS document ON document.id = x.document_id").Where(t.leg, args).
 		Where("NOT EXISTS (SELECT 1 FROM derivations AS y WHERE y.document_id = x.document_id AND y.id > x.id AND "+newer+")", args)
 	if t.where != "" {
-		q = q.Where(t.where, args)
+		q = named(q, t.where, args)
 	}
 	return v.visible(q)
+}
+
+// named adds a condition with named arguments, if it has any.
+func named(q *bun.SelectQuery, where string, args trayArgs) *bun.SelectQuery {
+	if !strings.Contains(where, "?") {
+		return q.Where(where)
+	}
+	return q.Where(where, args)
 }
 
 // trayArgs are the named arguments of the conditions.

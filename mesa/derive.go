@@ -74,14 +74,15 @@ func (f *File) notHolder() error {
 	return Fail(NotHolder, "", "El expediente no está en su área.").With("state", string(f.Doc.State))
 }
 
-// receivedIn is the RECEIVED ACTION leg of an area, nil when there is none.
+// receivedIn is the RECEIVED ACTION leg of an area, the lead first, then the oldest; nil when there is none.
 func (f *File) receivedIn(area AreaID) *Derivation {
+	var found *Derivation
 	for _, leg := range f.Legs {
-		if leg.Kind == ForAction && leg.State == LegReceived && leg.ToID == area {
-			return leg
+		if leg.Kind == ForAction && leg.State == LegReceived && leg.ToID == area && (found == nil || leg.IsLead && !found.IsLead) {
+			found = leg
 		}
 	}
-	return nil
+	return found
 }
 
 // checkTargets checks the targets and fills in their defaults.

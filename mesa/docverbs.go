@@ -232,10 +232,19 @@ func (f *File) mayUpdate(u Update) error {
 			return err
 		}
 	}
-	if u.DueOn != nil && *u.DueOn > f.Doc.DueOn && !f.Doc.DueOn.IsZero() {
+	if u.DueOn != nil && f.extends(*u.DueOn) {
 		return f.requireInOwnAreas(MayExtendDeadline)
 	}
 	return nil
+}
+
+// extends says whether a wished due date, or none, makes the document due later than now.
+func (f *File) extends(wish Date) bool {
+	d := f.Doc
+	if wish.IsZero() && d.TermDays > 0 {
+		wish = f.cat.Calendar.AddBusinessDays(d.FiledOn, d.TermDays)
+	}
+	return !d.DueOn.IsZero() && (wish.IsZero() || wish > d.DueOn)
 }
 
 func (f *File) checkUpdate(u Update) error {
@@ -251,7 +260,7 @@ func (f *File) checkUpdate(u Update) error {
 	}
 	if u.CategoryID != nil && *u.CategoryID != "" {
 		c := f.cat.Category(*u.CategoryID)
-		v.Check(c != nil && c.TypeID == f.Doc.TypeID, "categoryId", "La categoría no pertenece al tipo de documento.")
+		v.Check(c != nil && c.TypeID == f.Doc.TypeID && (c.IsActive || c.ID == f.Doc.CategoryID), "categoryId", "La categoría no pertenece al tipo de documento.")
 	}
 	if u.Folios != nil {
 		v.Check(*u.Folios >= 0 && *u.Folios <= 99_999, "folios", "Los folios van de 0 a 99999.")

@@ -32,7 +32,7 @@ type File struct {
 
 // OpenFile prepares a loaded document for one verb by an actor at an instant.
 func OpenFile(by *Actor, at time.Time, ids *IDs, doc *Document, legs []*Derivation, records []*ArchiveRecord) *File {
-	f := &File{Doc: doc, Legs: legs, Records: records, cat: by.Catalogue, by: by, at: at, ids: ids, before: *doc, states: make(map[*Derivation]DerivationState, len(legs))}
+	f := &File{Doc: doc, Legs: legs, Records: records, cat: by.Catalogue, by: by, at: latest(at, doc.OpenedAt), ids: ids, before: *doc, states: make(map[*Derivation]DerivationState, len(legs))}
 	for _, leg := range legs {
 		f.states[leg] = leg.State
 		f.at = latest(f.at, leg.SentAt, leg.ReceivedAt, leg.ClosedAt) // clocks of several machines differ; dates stay monotone
@@ -153,11 +153,7 @@ func (f *File) event(typ EventType, leg *Derivation, text string, areas ...AreaI
 		e.change("derivation.state", f.states[leg], leg.State)
 		areas = append(areas, leg.FromID, leg.ToID)
 	}
-	for _, area := range append(areas, f.before.CurrentAreaID, f.Doc.CurrentAreaID) {
-		if area != "" && !slices.Contains(e.AreaIDs, area) {
-			e.AreaIDs = append(e.AreaIDs, area)
-		}
-	}
+	e.concern(append(areas, f.before.CurrentAreaID, f.Doc.CurrentAreaID)...)
 	f.events = append(f.events, e)
 	return e
 }
@@ -200,7 +196,7 @@ func (f *File) lead() *Derivation {
 	return oldest
 }
 
-// noteChanges puts what follows from the verb, the document's state and holder, into its last event.
+// noteChanges puts what follows from the verb, the document's state and holder, into its last event, with all areas that notice.
 func (f *File) noteChanges() {
 	if len(f.events) == 0 {
 		return
@@ -208,6 +204,19 @@ func (f *File) noteChanges() {
 	last := f.events[len(f.events)-1]
 	last.change("state", f.before.State, f.Doc.State)
 	last.change("currentAreaId", f.before.CurrentAreaID, f.Doc.CurrentAreaID)
+	last.concern(f.Doc.CurrentAreaID)
+	for _, leg := range f.touched {
+		last.concern(leg.FromID, leg.ToID)
+	}
+}
+
+// concern adds areas whose trays may have changed.
+func (e *Event) concern(areas ...AreaID) {
+	for _, area := range areas {
+		if area != "" && !slices.Contains(e.AreaIDs, area) {
+			e.AreaIDs = append(e.AreaIDs, area)
+		}
+	}
 }
 
 func (e *Event) change(field string, before, after any) {

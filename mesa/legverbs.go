@@ -29,7 +29,7 @@ func (f *File) requireLegFor(id DerivationID, by Action, p Permission) (*Derivat
 	return f.requireLeg(id, by)
 }
 
-// Attend ends a received leg (D3): FINAL, or FORWARDED when next targets are given.
+// Attend ends a received leg (D3): FORWARDED when somebody must act on it next, else FINAL: copies hold nothing up.
 func (f *File) Attend(id DerivationID, notes string, outcome Outcome, next []DerivationTargetInput) (*Derivation, error) {
 	leg, err := f.requireLegFor(id, ActAttend, MayAttend)
 	if err != nil {
@@ -43,8 +43,9 @@ func (f *File) Attend(id DerivationID, notes string, outcome Outcome, next []Der
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
+	forwarded := false
 	if len(next) > 0 {
-		if err := f.forwardTo(leg, next); err != nil {
+		if forwarded, err = f.forwardTo(leg, next); err != nil {
 			return nil, err
 		}
 	}
@@ -53,7 +54,7 @@ func (f *File) Attend(id DerivationID, notes string, outcome Outcome, next []Der
 	if outcome != "" {
 		f.Doc.Outcome = outcome
 	}
-	if len(next) > 0 {
+	if forwarded {
 		leg.Resolution = Forwarded
 		f.event(DerivationForwarded, leg, "Derivado por "+f.cat.AreaName(leg.ToID))
 	} else {
@@ -64,17 +65,18 @@ func (f *File) Attend(id DerivationID, notes string, outcome Outcome, next []Der
 	return leg, nil
 }
 
-func (f *File) forwardTo(leg *Derivation, next []DerivationTargetInput) error {
+// forwardTo sends the document on from a leg that is being attended, and says whether somebody must act on it.
+func (f *File) forwardTo(leg *Derivation, next []DerivationTargetInput) (bool, error) {
 	if err := f.by.Require(MayDerive, leg.ToID); err != nil {
-		return err
+		return false, err
 	}
 	sends, err := f.checkTargets(leg.ToID, next, "next")
 	if err != nil {
-		return err
+		return false, err
 	}
 	legs := f.send(leg.ToID, leg, sends)
 	f.eventDerived(leg.ToID, legs)
-	return nil
+	return hasAction(legs), nil
 }
 
 // Reject sends a pending leg back unopened (D4); Return sends a received one back (D5). Both make a leg to the sender.
@@ -128,7 +130,7 @@ func (f *File) Recall(id DerivationID, reason string) (*Derivation, error) {
 	leg.Reason = Text(reason)
 	e := f.event(DerivationRecalled, leg, "Recuperado por "+f.cat.AreaName(leg.FromID))
 	e.Reason = Text(reason)
-	if leg.Kind == ForAction && !f.batchLives(leg) {
+	if leg.Kind == ForAction && !f.batchLives(leg) && f.openActionIn(leg.FromID) == nil {
 		f.giveBack(leg)
 	}
 	f.endIfDone(ActRecall)

@@ -13,7 +13,7 @@ import (
 // SeedOptions say how much Seed adds; zero values are sensible.
 type SeedOptions struct {
 	Documents int     // default 10 000
-	Legs      float64 // derivations per finished document, on average; default 3
+	Legs      float64 // derivations per document, on average; at least 1, default 3
 	Months    int     // back to when; default 18
 	Seed      uint64  // default random. The same seed on the same state of a database adds the same documents
 	NoEvents  bool    // leave out all events but the registrations: faster, but timelines are empty
@@ -74,6 +74,7 @@ func (o SeedOptions) orDefault() SeedOptions {
 	if o.Legs == 0 {
 		o.Legs = 3
 	}
+	o.Legs = max(o.Legs, 1)
 	if o.Months == 0 {
 		o.Months = demoMonths
 	}
@@ -118,6 +119,9 @@ type seeder struct {
 	arrivals *arrivals
 }
 
+// unfinished makes up for the documents that have not got all their legs yet.
+const unfinished = 1.22
+
 type chunk struct {
 	bulk db.Bulk
 	err  error
@@ -140,7 +144,7 @@ func (s *seeder) make(ctx context.Context, to chan<- chunk) {
 }
 
 func (s *seeder) chunk(from, to int) chunk {
-	h := newHistory(s.world, s.now, s.Legs, s.Seed, s.state<<20+uint64(from/chunkDocuments)+3)
+	h := newHistory(s.world, s.now, 1+(s.Legs-1)*unfinished, s.Seed, s.state<<20+uint64(from/chunkDocuments)+3)
 	for i := from; i < to; i++ {
 		if err := h.add(s.arrivals.at(i, s.Documents, h.rnd)); err != nil {
 			return chunk{err: err}

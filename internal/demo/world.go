@@ -75,7 +75,7 @@ func (w *world) byCode(code string) *place {
 	return nil
 }
 
-// deriver and the like choose somebody of a place who may.
+// whoMay chooses somebody of the place who has a permission there; nil when nobody has.
 func (p *place) whoMay(permission mesa.Permission, n int) *mesa.Actor {
 	for i := range p.staff {
 		if a := p.staff[(n+i)%len(p.staff)]; a.May(permission, p.area.ID) {

@@ -1,0 +1,81 @@
+package db_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/internal/testkit"
+)
+
+// Each damage is found and called by its name.
+func TestDamageIsFound(t *testing.T) {
+	const (
+		inProcess = "(SELECT max(id) FROM documents WHERE state = 'IN_PROCESS')"
+		openLeg   = "(SELECT max(id) FROM derivations WHERE kind = 'ACTION' AND state = 'RECEIVED' AND is_lead)"
+	)
+	damages := []struct{ statement, found string }{
+		{"UPDATE counters SET last = last + 1 WHERE series LIKE 'REG-%'", "file numbers"},
+		{"UPDATE documents SET seq = seq + 5000 WHERE id = " + inProcess, "file numbers"},
+		{"UPDATE derivations SET number = 'DER-2026-999999' WHERE id = (SELECT max(id) FROM derivations)", "derivation numbers"},
+		{"DELETE FROM counters WHERE series LIKE 'EST-%'", "archive locations"},
+		{"INSERT INTO counters (series, year, last) VALUES ('EST-OT', 1999, 1)", "a counter moves only"},
+		{"UPDATE documents SET file_number = NULL WHERE id = " + inProcess, "has a number"},
+		{"UPDATE derivations SET is_lead = false WHERE id = " + openLeg, "one open leg leads"},
+		{"UPDATE documents SET current_area_id = desk_area_id WHERE id = " + inProcess, "the holder is"},
+		{"UPDATE documents SET current_area_id = (SELECT id FROM areas WHERE code = 'GG') WHERE state = 'ARCHIVED'", "the desk holds"},
+		{"UPDATE documents SET current_area_ids = '[]' WHERE id = " + inProcess, "the current areas"},
+		{"UPDATE documents SET current_area_ids = '[\"are_x\"]' WHERE state = 'ATTENDED'", "the current areas"},
+		{"UPDATE documents SET state = 'IN_PROCESS' WHERE state = 'ATTENDED'", "in process has an open"},
+		{"UPDATE documents SET state = 'ATTENDED' WHERE id = " + inProcess, "only a document in process"},
+		{"UPDATE documents SET state = 'VOIDED' WHERE id = " + inProcess, "never derived"},
+		{"UPDATE documents SET attended_at = NULL WHERE state = 'ATTENDED'", "knows when"},
+		{"UPDATE derivations SET received_at = '2020-01-01 00:00:00+00:00' WHERE id = " + openLeg, "in order"},
+		{"UPDATE derivations SET state = 'PENDING' WHERE id = " + openLeg, "in order"},
+		{"UPDATE documents SET registered_at = '2030-01-01 00:00:00+00:00' WHERE id = " + inProcess, "before its document"},
+		{"DELETE FROM document_access WHERE grantee = (SELECT id FROM areas WHERE code = 'MP')", "the desk sees"},
+		{"DELETE FROM document_access WHERE grantee <> (SELECT id FROM areas WHERE code = 'MP')", "both areas"},
+		{"UPDATE archive_records SET state = 'RESTORED'", "one active record"},
+		{"UPDATE documents SET state = 'ATTENDED' WHERE state = 'ARCHIVED'", "one active record"},
+	}
+	for i, damage := range damages {
+		t.Run(fmt.Sprintf("%d %s", i+1, damage.found), func(t *testing.T) {
+			prepare := func(url string) {
+				database, _ := bulkDB(t, url, 300)
+				wellKept(t, database)
+				database.Close()
+			}
+			testkit.EachClone(t, "demo-300", prepare, func(t *testing.T, url string) {
+				database, _ := bulkDB(t, url, 300) // it is there already
+				change(t, database, damage.statement)
+				faults, err := database.Inconsistencies(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !strings.Contains(strings.Join(faults, "\n"), damage.found) {
+					t.Errorf("after %s: found %q", damage.statement, faults)
+				}
+			})
+		})
+	}
+}
+
+// change runs a statement that must change something.
+func change(t *testing.T, database *db.DB, statement string) {
+	t.Helper()
+	err := database.InTx(t.Context(), func(tx *db.Tx) error {
+		result, err := tx.NewRaw(statement).Exec(t.Context())
+		if err != nil {
+			return err
+		}
+		if n, _ := result.RowsAffected(); n == 0 {
+			return errors.New("it changed nothing")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}

@@ -172,7 +172,8 @@ func (d Date) MarshalJSON() ([]byte, error) {
 	if d == 0 {
 		return []byte("null"), nil
 	}
-	return []byte(`"` + d.String() + `"`), nil
+	b := make([]byte, 0, len(`"2006-01-02"`))
+	return append(d.utc().AppendFormat(append(b, '"'), time.DateOnly), '"'), nil
 }
 
 // UnmarshalJSON reads "YYYY-MM-DD" or null.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 )
 
 // Text is an optional text: empty reads as null.
@@ -38,7 +37,7 @@ func writeEnum[T ~string](w io.Writer, v T) {
 		io.WriteString(w, "null")
 		return
 	}
-	io.WriteString(w, strconv.Quote(string(v)))
+	writePlain(w, string(v)) // names are letters
 }
 
 // readEnum accepts exactly the valid names, case included; null, where the schema allows it, is the empty value.

@@ -2,8 +2,10 @@ package mesa_test
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +32,13 @@ type office struct {
 }
 
 func newOffice() *office {
+	o := madeOnce()
+	return &office{cat: o.cat, people: maps.Clone(o.people)}
+}
+
+var madeOnce = sync.OnceValue(makeOffice)
+
+func makeOffice() *office {
 	cat := (&mesa.Catalogue{
 		Version: 1,
 		Institution: &mesa.Institution{
@@ -61,6 +70,7 @@ func newOffice() *office {
 		},
 		Policies: []*mesa.RetentionPolicy{{Code: "PERMANENT", Name: "Permanente"}, {Code: "Y5", Name: "5 años", Years: 5}},
 	})
+	cat.Index() // heads see the areas below theirs
 	o := &office{cat: cat, people: map[string]*mesa.Actor{}}
 	for _, p := range []struct {
 		name string
@@ -76,7 +86,7 @@ func newOffice() *office {
 		cat.Users = append(cat.Users, user)
 		o.people[p.name] = mesa.NewActor(cat, user, []mesa.RoleGrant{{Role: p.role}}, []mesa.AreaID{p.area})
 	}
-	cat.Index()
+	cat.Index() // now with the people
 	return o
 }
 

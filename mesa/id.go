@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Ids are opaque texts: a prefix that tells the type, then a UUIDv7 (RFC 9562) in lower-case base 32, so that ids of one type
@@ -160,8 +161,33 @@ func readID[T ~string](v any, into *T) error {
 }
 
 func writeString(w io.Writer, s string) {
+	if isPlain(s) {
+		writePlain(w, s)
+		return
+	}
 	b, _ := json.Marshal(s) // a string always marshals; invalid UTF-8 is replaced
 	w.Write(b)
+}
+
+// isPlain says that a text reads the same in JSON: ids and most of what people write.
+func isPlain(s string) bool {
+	ascii := true
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&':
+			return false
+		case c >= utf8.RuneSelf:
+			ascii = false
+		}
+	}
+	return ascii || utf8.ValidString(s) && !strings.ContainsAny(s, "\u2028\u2029")
+}
+
+// writePlain writes a text in quotes as it is.
+func writePlain(w io.Writer, s string) {
+	io.WriteString(w, `"`)
+	io.WriteString(w, s)
+	io.WriteString(w, `"`)
 }
 
 // MarshalGQL writes the id.

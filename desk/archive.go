@@ -20,6 +20,7 @@ type ArchiveDocumentInput struct {
 // Archive shelves a document (T13).
 func (d *Desk) Archive(ctx context.Context, by *mesa.Actor, in ArchiveDocumentInput) (doc *mesa.Document, record *mesa.ArchiveRecord, err error) {
 	err = d.write(ctx, by, func(tx *db.Tx) error {
+		doc, record = nil, nil // what an earlier try of the transaction left
 		var result struct{ ID mesa.ArchiveRecordID }
 		err := tx.Once(ctx, by, in.IdempotencyKey, in, &result, func() error {
 			f, err := tx.DocumentFile(ctx, by, mesa.MayArchive, in.DocumentID, "documentId")

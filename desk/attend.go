@@ -20,6 +20,7 @@ type AttendDerivationInput struct {
 // Attend ends a received leg (D3); the last one ends the document (T11).
 func (d *Desk) Attend(ctx context.Context, by *mesa.Actor, in AttendDerivationInput) (leg *mesa.Derivation, doc *mesa.Document, err error) {
 	err = d.write(ctx, by, func(tx *db.Tx) error {
+		leg, doc = nil, nil // what an earlier try of the transaction left
 		var done derived
 		err := tx.Once(ctx, by, in.IdempotencyKey, in, &done, func() error {
 			doc, err = d.legInTx(ctx, tx, by, in.DerivationID, in.ExpectedVersion, func(tx *db.Tx, f *mesa.File) error {

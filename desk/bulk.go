@@ -53,7 +53,7 @@ func (d *Desk) BulkDerive(ctx context.Context, by *mesa.Actor, in BulkDeriveInpu
 	if err := d.claimBulk(ctx, by, in.IdempotencyKey, in); err != nil {
 		return nil, err
 	}
-	return bulk(ctx, by, mesa.MayBulk, "documentIds", in.DocumentIDs, func(id mesa.DocumentID) ([]*mesa.Derivation, error) {
+	return bulk(ctx, d, by, mesa.MayBulk, "documentIds", in.DocumentIDs, func(id mesa.DocumentID) ([]*mesa.Derivation, error) {
 		_, legs, err := d.Derive(ctx, by, DeriveDocumentInput{DocumentID: id, Targets: in.Targets, IdempotencyKey: itemKey(in.IdempotencyKey, string(id))})
 		return legs, err
 	})
@@ -61,7 +61,7 @@ func (d *Desk) BulkDerive(ctx context.Context, by *mesa.Actor, in BulkDeriveInpu
 
 // BulkReceive receives each leg on its own.
 func (d *Desk) BulkReceive(ctx context.Context, by *mesa.Actor, in BulkDerivationsInput) ([]Result[mesa.DerivationID], error) {
-	return bulk(ctx, by, mesa.MayReceive, "derivationIds", in.DerivationIDs, func(id mesa.DerivationID) ([]*mesa.Derivation, error) {
+	return bulk(ctx, d, by, mesa.MayReceive, "derivationIds", in.DerivationIDs, func(id mesa.DerivationID) ([]*mesa.Derivation, error) {
 		_, err := d.Receive(ctx, by, DerivationInput{DerivationID: id})
 		return nil, err
 	})
@@ -69,7 +69,7 @@ func (d *Desk) BulkReceive(ctx context.Context, by *mesa.Actor, in BulkDerivatio
 
 // BulkAcknowledge takes note of each copy on its own.
 func (d *Desk) BulkAcknowledge(ctx context.Context, by *mesa.Actor, in BulkDerivationsInput) ([]Result[mesa.DerivationID], error) {
-	return bulk(ctx, by, mesa.MayReceive, "derivationIds", in.DerivationIDs, func(id mesa.DerivationID) ([]*mesa.Derivation, error) {
+	return bulk(ctx, d, by, mesa.MayReceive, "derivationIds", in.DerivationIDs, func(id mesa.DerivationID) ([]*mesa.Derivation, error) {
 		_, err := d.Acknowledge(ctx, by, DerivationInput{DerivationID: id})
 		return nil, err
 	})
@@ -80,7 +80,7 @@ func (d *Desk) BulkArchive(ctx context.Context, by *mesa.Actor, in BulkArchiveIn
 	if err := d.claimBulk(ctx, by, in.IdempotencyKey, in); err != nil {
 		return nil, err
 	}
-	return bulk(ctx, by, mesa.MayArchive, "documentIds", in.DocumentIDs, func(id mesa.DocumentID) ([]*mesa.Derivation, error) {
+	return bulk(ctx, d, by, mesa.MayArchive, "documentIds", in.DocumentIDs, func(id mesa.DocumentID) ([]*mesa.Derivation, error) {
 		_, _, err := d.Archive(ctx, by, ArchiveDocumentInput{
 			DocumentID: id, Classification: in.Classification, PolicyCode: in.PolicyCode, IdempotencyKey: itemKey(in.IdempotencyKey, string(id)),
 		})
@@ -90,9 +90,10 @@ func (d *Desk) BulkArchive(ctx context.Context, by *mesa.Actor, in BulkArchiveIn
 
 // BulkTag adds and removes tags of each document on its own.
 func (d *Desk) BulkTag(ctx context.Context, by *mesa.Actor, in BulkTagInput) ([]Result[mesa.DocumentID], error) {
-	return bulk(ctx, by, mesa.MayTag, "documentIds", in.DocumentIDs, func(id mesa.DocumentID) ([]*mesa.Derivation, error) {
+	return bulk(ctx, d, by, mesa.MayTag, "documentIds", in.DocumentIDs, func(id mesa.DocumentID) ([]*mesa.Derivation, error) {
 		_, err := d.onDocument(ctx, by, mesa.MayTag, id, nil, func(_ *db.Tx, f *mesa.File) error {
 			tags := slices.DeleteFunc(slices.Concat(f.Doc.Tags, in.Add), func(tag string) bool { return slices.Contains(in.Remove, tag) })
+			tags = slices.Compact(slices.Sorted(slices.Values(tags))) // what it has already does not count twice
 			return f.Update(mesa.Update{Tags: &tags})
 		})
 		return nil, err
@@ -101,10 +102,10 @@ func (d *Desk) BulkTag(ctx context.Context, by *mesa.Actor, in BulkTagInput) ([]
 
 // bulk does each item, in the order given. It fails as a whole only when the actor may do it nowhere, there are too many items,
 // or the request ends; an internal error of one item is that item's.
-func bulk[ID ~string](ctx context.Context, by *mesa.Actor, p mesa.Permission, field string, ids []ID, one func(ID) ([]*mesa.Derivation, error)) ([]Result[ID], error) {
+func bulk[ID ~string](ctx context.Context, d *Desk, by *mesa.Actor, p mesa.Permission, field string, ids []ID, one func(ID) ([]*mesa.Derivation, error)) ([]Result[ID], error) {
 	switch {
 	case !by.MayAnywhere(p):
-		return nil, mesa.ErrForbidden(p)
+		return nil, d.Deny(ctx, by, mesa.ErrForbidden(p))
 	case len(ids) == 0:
 		return nil, mesa.Invalid(field, "Indique al menos un elemento.")
 	case len(ids) > MaxBulk:

@@ -47,6 +47,7 @@ type RegisterDocumentInput struct {
 // Register registers a document at the counter (T1): number, tracking code, dates, and the registrar follows it.
 func (d *Desk) Register(ctx context.Context, by *mesa.Actor, in RegisterDocumentInput) (doc *mesa.Document, err error) {
 	err = d.write(ctx, by, func(tx *db.Tx) error {
+		doc = nil // what an earlier try of the transaction left
 		var result struct{ ID mesa.DocumentID }
 		err := tx.Once(ctx, by, in.IdempotencyKey, in, &result, func() error {
 			f, err := d.register(ctx, tx, by, in)

@@ -42,12 +42,8 @@ func (d *Desk) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error) {
 		email = email[:maxEmailLength]
 	}
 	since := d.db.Now().Add(-lockWindow)
-	failures, err := d.db.SignInFailures(ctx, email, since)
-	if err != nil {
+	if err := d.checkLock(ctx, email, since); err != nil {
 		return nil, err
-	}
-	if failures >= lockAfter {
-		return nil, mesa.Fail(mesa.RateLimited, "", "Demasiados intentos fallidos: espere unos minutos.").With("retryAfter", int(lockWindow.Seconds()))
 	}
 	user, err := d.db.UserByEmail(ctx, email)
 	if err != nil && mesa.CodeOf(err) != mesa.NotFound {
@@ -61,23 +57,43 @@ func (d *Desk) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := d.checkLock(ctx, email, since); err != nil { // others guessed while this one waited for its turn
+		return nil, err
+	}
 	if !ok {
 		return nil, d.signInFailed(ctx, email, user, since)
 	}
 	return d.openSession(ctx, user)
 }
 
-// signInFailed notes the failure and says no more than that e-mail or password are wrong.
+// checkLock is RateLimited when an account is locked.
+func (d *Desk) checkLock(ctx context.Context, email string, since time.Time) error {
+	failures, err := d.db.SignInFailures(ctx, email, since)
+	if err == nil && failures >= lockAfter {
+		return mesa.Fail(mesa.RateLimited, "", "Demasiados intentos fallidos: espere unos minutos.").With("retryAfter", int(lockWindow.Seconds()))
+	}
+	return err
+}
+
+// signInFailed notes the failure, and that it locks the account, and says no more than that e-mail or password are wrong.
 func (d *Desk) signInFailed(ctx context.Context, email string, user *mesa.User, since time.Time) error {
 	err := d.db.InTx(ctx, func(tx *db.Tx) error {
-		if err := tx.AddSignInFailure(ctx, email, since); err != nil {
+		failures, err := tx.AddSignInFailure(ctx, email, since)
+		if err != nil {
 			return err
 		}
-		e := mesa.NewEvent(tx.IDs(), &mesa.Actor{Kind: mesa.ActorPublic, Name: "—"}, tx.Now(), mesa.SignInFailed)
-		if user != nil {
-			e.ObjectID = string(user.ID)
+		types := []mesa.EventType{mesa.SignInFailed}
+		if failures == lockAfter {
+			types = append(types, mesa.AccountLocked)
 		}
-		return tx.AppendEvents(ctx, []*mesa.Event{e})
+		events := make([]*mesa.Event, len(types))
+		for i, typ := range types {
+			events[i] = mesa.NewEvent(tx.IDs(), &mesa.Actor{Kind: mesa.ActorPublic, Name: "—"}, tx.Now(), typ)
+			if user != nil {
+				events[i].ObjectID = string(user.ID)
+			}
+		}
+		return tx.AppendEvents(ctx, events)
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,199 @@
+package desk_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/desk"
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// token opens a session without a password.
+func (c *counter) token(local string) string {
+	c.Helper()
+	in, err := c.desk.OpenSession(c.ctx, local+"@demo.mesa.pe")
+	c.ok(err)
+	return in.Token
+}
+
+func (c *counter) signedOut(token string) {
+	c.Helper()
+	_, err := c.db.Actor(c.ctx, token)
+	c.fails(err, mesa.Unauthenticated)
+}
+
+func TestSignInAndItsLock(t *testing.T) {
+	onEach(t, func(c *counter) {
+		const email, right = "mesa1@demo.mesa.pe", "una clave muy larga"
+		system := mesa.System(c.cat, "test")
+		c.ok(c.desk.SetPassword(c.ctx, system, email, right))
+		c.fails(c.desk.SetPassword(c.ctx, system, email, "corta"), mesa.ValidationFailed)
+		c.fails(c.desk.SetPassword(c.ctx, system, "nadie@demo.mesa.pe", right), mesa.NotFound)
+		signIn := func(password string) (*desk.SignedIn, error) {
+			return c.desk.SignIn(c.ctx, desk.SignInInput{Email: " Mesa1@demo.mesa.pe ", Password: password})
+		}
+		for range 4 {
+			_, err := signIn("equivocada")
+			c.fails(err, mesa.Unauthenticated)
+		}
+		in, err := signIn(right) // a success forgets the failures
+		c.ok(err)
+		if by, err := c.db.Actor(c.ctx, in.Token); err != nil || by.UserID != c.user("mesa1") || !by.ExpiresAt.Equal(in.ExpiresAt) {
+			c.Errorf("the token is of %v until %v, %v", by, in.ExpiresAt, err)
+		}
+		for range 5 {
+			c.clock.advance(time.Minute)
+			_, err := signIn("equivocada")
+			c.fails(err, mesa.Unauthenticated)
+		}
+		_, err = signIn(right)
+		if e := c.fails(err, mesa.RateLimited); e.Details["retryAfter"] == nil {
+			c.Error("nobody says how long to wait")
+		}
+		if failed, locked := len(c.events(mesa.SignInFailed)), len(c.events(mesa.AccountLocked)); failed != 9 || locked != 1 {
+			c.Errorf("%d failures and %d locks recorded", failed, locked)
+		}
+		c.clock.advance(10 * time.Minute) // the oldest failure is 14 minutes old
+		_, err = signIn(right)
+		c.fails(err, mesa.RateLimited)
+		c.clock.advance(2 * time.Minute)
+		_, err = signIn(right)
+		c.ok(err)
+	})
+}
+
+func TestAnUnknownAccountLooksLikeAWrongPassword(t *testing.T) {
+	onEach(t, func(c *counter) {
+		_, err := c.desk.SignIn(c.ctx, desk.SignInInput{Email: "nadie@demo.mesa.pe", Password: "una clave muy larga"})
+		e := c.fails(err, mesa.Unauthenticated)
+		if e.In("en") != "The e-mail or the password is wrong." || e.Field != "" {
+			c.Errorf("told %q about %q", e.In("en"), e.Field)
+		}
+		if n := len(c.events(mesa.SignInFailed)); n != 1 {
+			c.Errorf("%d failures recorded", n)
+		}
+	})
+}
+
+func TestTokensEnd(t *testing.T) {
+	onEach(t, func(c *counter) {
+		c.signedOut("")
+		c.signedOut("mesa_invented")
+		one, two, three := c.token("mesa1"), c.token("mesa1"), c.token("oaj1")
+		by, err := c.db.Actor(c.ctx, one)
+		c.ok(err)
+		c.ok(c.desk.SignOut(c.ctx, by))
+		c.signedOut(one) // at once
+		if _, err := c.db.Actor(c.ctx, two); err != nil {
+			c.Errorf("the other session ended too: %v", err)
+		}
+		c.ok(c.desk.SetPassword(c.ctx, mesa.System(c.cat, "test"), "mesa1@demo.mesa.pe", "una clave muy larga"))
+		c.signedOut(two) // a new password ends all sessions
+		c.clock.advance(59 * time.Minute)
+		if _, err := c.db.Actor(c.ctx, three); err != nil {
+			c.Errorf("after 59 minutes: %v", err)
+		}
+		c.clock.advance(time.Minute)
+		c.signedOut(three)
+		four := c.token("oaj1")
+		c.change("UPDATE users SET is_active = ? WHERE id = ?", false, c.user("oaj1"))
+		c.signedOut(four)
+		_, err = c.desk.OpenSession(c.ctx, "oaj1@demo.mesa.pe")
+		c.fails(err, mesa.NotFound)
+		var stored int
+		c.ok(c.db.InTx(c.ctx, func(tx *db.Tx) error {
+			return tx.NewRaw("SELECT count(*) FROM sessions WHERE token_hash = ?", db.TokenHash(four)).Scan(c.ctx, &stored)
+		}))
+		if stored != 1 {
+			c.Error("the hash of a token is not what is stored")
+		}
+	})
+}
+
+// Roles and memberships are read with each request.
+func TestChangesOfRightsBiteOnTheNextRequest(t *testing.T) {
+	onEach(t, func(c *counter) {
+		token, id := c.token("mesa1"), c.user("mesa1")
+		actor := func() *mesa.Actor {
+			c.Helper()
+			by, err := c.db.Actor(c.ctx, token)
+			c.ok(err)
+			return by
+		}
+		desk, branch := c.area("MP"), c.area("MPS")
+		if by := actor(); !by.May(mesa.MayRegister, desk) || by.May(mesa.MayVoid, desk) || by.May(mesa.MayRegister, branch) {
+			c.Fatal("a clerk registers at the own desk and voids nothing")
+		}
+		c.change("UPDATE role_assignments SET role = 'DESK_HEAD' WHERE user_id = ?", id)
+		if !actor().May(mesa.MayVoid, desk) {
+			c.Error("the new role does not bite")
+		}
+		c.change("UPDATE memberships SET area_id = ? WHERE user_id = ?", branch, id)
+		if by := actor(); !by.May(mesa.MayRegister, branch) || by.May(mesa.MayRegister, desk) {
+			c.Error("the new area does not bite")
+		}
+		c.change("UPDATE memberships SET until_on = '2026-03-17' WHERE user_id = ?", id) // yesterday
+		if by := actor(); by.May(mesa.MayRegister, branch) || len(by.Areas) != 0 {
+			c.Error("a membership that has ended still gives rights")
+		}
+		c.change("UPDATE memberships SET until_on = '2026-03-18' WHERE user_id = ?", id) // the last day counts
+		if !actor().May(mesa.MayRegister, branch) {
+			c.Error("a membership gives no rights on its last day")
+		}
+		c.change("UPDATE role_assignments SET until_on = '2026-03-17' WHERE user_id = ?", id)
+		if by := actor(); len(by.Roles) != 0 || by.MayAnywhere(mesa.MayRegister) {
+			c.Error("a role that has ended still gives rights")
+		}
+	})
+}
+
+// What one process changes in the catalogue, another knows with its next request.
+func TestTheCatalogueIsTheSameInTwoProcesses(t *testing.T) {
+	onEach(t, func(c *counter) {
+		other, token := c.handle(), c.token("mesa1")
+		before, err := other.Actor(c.ctx, token)
+		c.ok(err)
+		c.ok(c.db.InTx(c.ctx, func(tx *db.Tx) error {
+			if _, err := tx.NewRaw("UPDATE areas SET name = 'Logística y Almacén' WHERE code = 'LOG'").Exec(c.ctx); err != nil {
+				return err
+			}
+			return tx.TouchCatalogue(c.ctx)
+		}))
+		after, err := other.Actor(c.ctx, token)
+		c.ok(err)
+		if got := after.Catalogue.AreaName(c.area("LOG")); got != "Logística y Almacén" || after.Catalogue.Version <= before.Catalogue.Version {
+			c.Errorf("the other process calls it %q", got)
+		}
+		if got := before.Catalogue.AreaName(c.area("LOG")); got == "Logística y Almacén" {
+			c.Error("a snapshot changed under the hands of its request")
+		}
+		again, err := other.Actor(c.ctx, token)
+		c.ok(err)
+		if again.Catalogue != after.Catalogue {
+			c.Error("the same version was read twice")
+		}
+	})
+}
+
+func TestCreateUser(t *testing.T) {
+	onEach(t, func(c *counter) {
+		system := mesa.System(c.cat, "test")
+		in := desk.CreateUserInput{Email: " Nueva@Muni.pe", FullName: "Nueva Persona", Role: mesa.AreaUser, AreaCode: "log", Password: "una clave muy larga"}
+		user, err := c.desk.CreateUser(c.ctx, system, in)
+		c.ok(err)
+		by, err := c.db.ActorOf(c.ctx, user.ID)
+		c.ok(err)
+		if user.Email != "nueva@muni.pe" || !by.May(mesa.MayReceive, c.area("LOG")) || by.MayAnywhere(mesa.MayRegister) {
+			c.Errorf("%s may %v", user.Email, by.Permissions())
+		}
+		_, err = c.desk.CreateUser(c.ctx, system, in)
+		if e := c.fails(err, mesa.ValidationFailed); e.Field != "email" {
+			c.Errorf("twice: field %q", e.Field)
+		}
+		_, err = c.desk.CreateUser(c.ctx, system, desk.CreateUserInput{Email: "x", Role: "CHIEF", AreaCode: "NADA", Password: "corta"})
+		if e := c.fails(err, mesa.ValidationFailed); len(e.Violations) != 5 {
+			c.Errorf("%d violations", len(e.Violations))
+		}
+	})
+}

@@ -154,8 +154,9 @@ func (k keyKind) read(v any) any {
 			return d
 		}
 	case k == timeKey && isText:
-		if t, err := time.Parse(time.RFC3339Nano, s); err == nil && t.Year() >= 0 && t.Year() <= 9999 {
-			return t.UTC().Truncate(time.Microsecond)
+		t, err := time.Parse(time.RFC3339Nano, s)
+		if t = t.UTC(); err == nil && t.Year() >= 1 && t.Year() <= 9999 { // PostgreSQL knows no year 0
+			return t.Truncate(time.Microsecond)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/graph/model"
@@ -12,7 +13,11 @@ import (
 
 // selects says whether the operation selects a field below the present one.
 func selects(ctx context.Context, name string) bool {
-	for _, f := range graphql.CollectFieldsCtx(ctx, nil) {
+	return selectsOf(graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field.Selections, name)
+}
+
+func selectsOf(op *graphql.OperationContext, set ast.SelectionSet, name string) bool {
+	for _, f := range graphql.CollectFields(op, set, nil) {
 		if f.Name == name {
 			return true
 		}
@@ -40,7 +45,11 @@ func deref[T any](p *T) T {
 	return *p
 }
 
-func pageInfo[T any](s db.Slice[T]) *model.PageInfo {
+// pageInfo is nil, like edges, when nobody asks: cursors are not for free.
+func pageInfo[T any](ctx context.Context, s db.Slice[T]) *model.PageInfo {
+	if !selects(ctx, "pageInfo") {
+		return nil
+	}
 	info := &model.PageInfo{HasNextPage: s.HasNext, HasPreviousPage: s.HasPrevious}
 	if n := len(s.Items); n > 0 {
 		start, end := s.Cursor(s.Items[0]), s.Cursor(s.Items[n-1])
@@ -50,7 +59,10 @@ func pageInfo[T any](s db.Slice[T]) *model.PageInfo {
 }
 
 // edges pairs items with their cursors.
-func edges[T, E any](s db.Slice[T], edge func(cursor string, node T) *E) []*E {
+func edges[T, E any](ctx context.Context, s db.Slice[T], edge func(cursor string, node T) *E) []*E {
+	if !selects(ctx, "edges") {
+		return nil
+	}
 	list := make([]*E, len(s.Items))
 	for i, item := range s.Items {
 		list[i] = edge(s.Cursor(item), item)
@@ -58,24 +70,24 @@ func edges[T, E any](s db.Slice[T], edge func(cursor string, node T) *E) []*E {
 	return list
 }
 
-func documentConnection(s db.Slice[*mesa.Document]) *model.DocumentConnection {
-	return &model.DocumentConnection{Nodes: s.Items, PageInfo: pageInfo(s), TotalCount: s.Total,
-		Edges: edges(s, func(c string, n *mesa.Document) *model.DocumentEdge { return &model.DocumentEdge{Cursor: c, Node: n} })}
+func documentConnection(ctx context.Context, s db.Slice[*mesa.Document]) *model.DocumentConnection {
+	return &model.DocumentConnection{Nodes: s.Items, PageInfo: pageInfo(ctx, s), TotalCount: s.Total,
+		Edges: edges(ctx, s, func(c string, n *mesa.Document) *model.DocumentEdge { return &model.DocumentEdge{Cursor: c, Node: n} })}
 }
 
-func derivationConnection(s db.Slice[*mesa.Derivation]) *model.DerivationConnection {
-	return &model.DerivationConnection{Nodes: s.Items, PageInfo: pageInfo(s), TotalCount: s.Total,
-		Edges: edges(s, func(c string, n *mesa.Derivation) *model.DerivationEdge {
+func derivationConnection(ctx context.Context, s db.Slice[*mesa.Derivation]) *model.DerivationConnection {
+	return &model.DerivationConnection{Nodes: s.Items, PageInfo: pageInfo(ctx, s), TotalCount: s.Total,
+		Edges: edges(ctx, s, func(c string, n *mesa.Derivation) *model.DerivationEdge {
 			return &model.DerivationEdge{Cursor: c, Node: n}
 		})}
 }
 
-func eventConnection(s db.Slice[*mesa.Event]) *model.EventConnection {
-	return &model.EventConnection{Nodes: s.Items, PageInfo: pageInfo(s), TotalCount: s.Total,
-		Edges: edges(s, func(c string, n *mesa.Event) *model.EventEdge { return &model.EventEdge{Cursor: c, Node: n} })}
+func eventConnection(ctx context.Context, s db.Slice[*mesa.Event]) *model.EventConnection {
+	return &model.EventConnection{Nodes: s.Items, PageInfo: pageInfo(ctx, s), TotalCount: s.Total,
+		Edges: edges(ctx, s, func(c string, n *mesa.Event) *model.EventEdge { return &model.EventEdge{Cursor: c, Node: n} })}
 }
 
-func trayConnection(s db.Slice[*mesa.TrayItem]) *model.TrayConnection {
-	return &model.TrayConnection{Nodes: s.Items, PageInfo: pageInfo(s), TotalCount: s.Total,
-		Edges: edges(s, func(c string, n *mesa.TrayItem) *model.TrayEdge { return &model.TrayEdge{Cursor: c, Node: n} })}
+func trayConnection(ctx context.Context, s db.Slice[*mesa.TrayItem]) *model.TrayConnection {
+	return &model.TrayConnection{Nodes: s.Items, PageInfo: pageInfo(ctx, s), TotalCount: s.Total,
+		Edges: edges(ctx, s, func(c string, n *mesa.TrayItem) *model.TrayEdge { return &model.TrayEdge{Cursor: c, Node: n} })}
 }

@@ -81,7 +81,7 @@ func (r *documentResolver) Derivations(ctx context.Context, obj *mesa.Document, 
 	if err != nil {
 		return nil, err
 	}
-	return derivationConnection(*s), nil
+	return derivationConnection(ctx, *s), nil
 }
 
 func (r *documentResolver) Timeline(ctx context.Context, obj *mesa.Document, first *int, after *string) (*model.EventConnection, error) {
@@ -89,7 +89,7 @@ func (r *documentResolver) Timeline(ctx context.Context, obj *mesa.Document, fir
 	if err != nil {
 		return nil, err
 	}
-	return eventConnection(*s), nil
+	return eventConnection(ctx, *s), nil
 }
 
 func (r *documentResolver) ArchiveRecords(ctx context.Context, obj *mesa.Document) ([]*mesa.ArchiveRecord, error) {
@@ -164,11 +164,12 @@ func (r *queryResolver) Documents(ctx context.Context, filter *mesa.DocumentFilt
 	if err != nil {
 		return nil, err
 	}
-	return documentConnection(s), nil
+	preloadDocuments(ctx, s.Items, itemSelections(ctx)...)
+	return documentConnection(ctx, s), nil
 }
 
 func (r *queryResolver) Document(ctx context.Context, by db.DocumentBy) (*mesa.Document, error) {
-	return nilIfNotFound(viewOf(ctx).Document(ctx, by))
+	return r.document(ctx, by)
 }
 
 func (r *subscriptionResolver) DocumentChanged(ctx context.Context, id string) (<-chan *model.DocumentChange, error) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -17,14 +18,24 @@ import (
 )
 
 // present turns an error into what a client is told. Ours bring code, field and sentence; the schema's own (wrong query, wrong
-// variable) stay; everything else is logged under an id and told as INTERNAL with that id.
+// variable) stay; a value that its type refuses is VALIDATION_FAILED; everything else is logged under an id and told as INTERNAL
+// with that id.
 func present(log *slog.Logger) graphql.ErrorPresenterFunc {
 	return func(ctx context.Context, err error) *gqlerror.Error {
+		theirs, _ := errors.AsType[*gqlerror.Error](err)
+		field := inputField(ctx, theirs)
 		if ours, ok := errors.AsType[*mesa.Error](err); ok {
+			if ours.Field == "" {
+				named := *ours
+				named.Field, ours = field, &named
+			}
 			return tell(ctx, ours, graphql.GetPath(ctx))
 		}
-		if theirs, ok := errors.AsType[*gqlerror.Error](err); ok && theirs.Err == nil {
+		switch {
+		case theirs != nil && theirs.Err == nil:
 			return theirs
+		case field != "":
+			return &gqlerror.Error{Message: theirs.Err.Error(), Path: graphql.GetPath(ctx), Extensions: map[string]any{"code": string(mesa.ValidationFailed), "field": field}}
 		}
 		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 			return &gqlerror.Error{Message: "canceled", Path: graphql.GetPath(ctx), Extensions: map[string]any{"code": "CANCELED"}}
@@ -33,6 +44,16 @@ func present(log *slog.Logger) graphql.ErrorPresenterFunc {
 		log.ErrorContext(ctx, "internal error", "id", id, "path", graphql.GetPath(ctx).String(), "error", err)
 		return tell(ctx, internal(id), graphql.GetPath(ctx))
 	}
+}
+
+// inputField is the place in the input where a value was refused, such as "sender.kind"; "" when the error came from elsewhere. The
+// executor marks such an error with a path that goes on below the present field.
+func inputField(ctx context.Context, e *gqlerror.Error) string {
+	depth := len(graphql.GetPath(ctx))
+	if e == nil || len(e.Path) <= depth {
+		return ""
+	}
+	return strings.TrimPrefix(e.Path[depth:].String(), "input.")
 }
 
 func internal(id string) *mesa.Error {

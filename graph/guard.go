@@ -39,10 +39,10 @@ func (guard) Validate(graphql.ExecutableSchema) error { return nil }
 // MutateOperationContext measures the operation.
 func (g guard) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
 	c := callerOf(ctx)
-	if c.actor == nil && !onlyPublic(op.Operation.SelectionSet, map[string]bool{}) {
+	if c.actor == nil && !g.onlyPublic(op.Operation.SelectionSet, map[string]bool{}) {
 		return g.present(ctx, c.err)
 	}
-	op.DisableIntrospection = !g.introspection && c.actor == nil
+	op.DisableIntrospection = !g.introspection && c.actor == nil // onlyPublic has refused it already
 	m := measure{variables: op.Variables, fragments: map[string]weight{}}
 	w := m.selections(op.Operation.SelectionSet)
 	switch {
@@ -57,16 +57,17 @@ func (g guard) MutateOperationContext(ctx context.Context, op *graphql.Operation
 }
 
 // onlyPublic says whether an operation needs nobody to be signed in: all its root fields are marked @public in the schema, or
-// explore the schema itself. Each fragment is looked at once; seen names them.
-func onlyPublic(set ast.SelectionSet, seen map[string]bool) bool {
+// explore the schema itself where strangers may. Each fragment is looked at once; seen names them.
+func (g guard) onlyPublic(set ast.SelectionSet, seen map[string]bool) bool {
 	for _, s := range set {
 		switch s := s.(type) {
 		case *ast.Field:
-			if !strings.HasPrefix(s.Name, "__") && s.Definition.Directives.ForName("public") == nil {
+			explores := s.Name == "__typename" || g.introspection && strings.HasPrefix(s.Name, "__")
+			if !explores && s.Definition.Directives.ForName("public") == nil {
 				return false
 			}
 		case *ast.InlineFragment:
-			if !onlyPublic(s.SelectionSet, seen) {
+			if !g.onlyPublic(s.SelectionSet, seen) {
 				return false
 			}
 		case *ast.FragmentSpread:
@@ -74,7 +75,7 @@ func onlyPublic(set ast.SelectionSet, seen map[string]bool) bool {
 				continue
 			}
 			seen[s.Name] = true
-			if !onlyPublic(s.Definition.SelectionSet, seen) {
+			if !g.onlyPublic(s.Definition.SelectionSet, seen) {
 				return false
 			}
 		}
@@ -127,12 +128,16 @@ func (m *measure) selection(s ast.Selection) weight {
 	return weight{}
 }
 
-// times is how often what is below a field may be there: the page asked for, a page by default, once for everything else.
+// times is how often what is below a field may be there: once for each id, the page asked for, a page by default, once for everything
+// else.
 func (m *measure) times(f *ast.Field) int {
+	args := f.ArgumentMap(m.variables)
+	if ids, ok := args["ids"].([]any); ok {
+		return clamp(int64(len(ids)))
+	}
 	if f.Definition == nil || f.Definition.Arguments.ForName("first") == nil {
 		return 1
 	}
-	args := f.ArgumentMap(m.variables)
 	for _, name := range []string{"first", "last"} {
 		switch n := args[name].(type) {
 		case int64:

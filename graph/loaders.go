@@ -52,6 +52,13 @@ func loader[K comparable, V any](ctx context.Context, fetch func(context.Context
 		dataloadgen.WithWait(loaderWait), dataloadgen.WithBatchCapacity(loaderBatch))
 }
 
+// prime puts values into a loader that somebody looked ahead for.
+func prime[K comparable, V any](l *dataloadgen.Loader[K, V], values map[K]V) {
+	for k, v := range values {
+		l.Prime(k, v)
+	}
+}
+
 func loadersOf(ctx context.Context) *loaders { return ctx.Value(loadersKey{}).(*loaders) }
 
 // maybe loads what may be missing: nil for an empty key and for what is not there or not visible.

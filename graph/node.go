@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/graph/model"
 	"github.com/mesapartes/mesa/mesa"
 )
@@ -46,6 +47,15 @@ func asNode[T any, P interface {
 		return nil, err
 	}
 	return v, nil
+}
+
+// document finds a document and what is selected of it; nil when there is none or the actor may not see it.
+func (r *Resolver) document(ctx context.Context, by db.DocumentBy) (*mesa.Document, error) {
+	doc, err := nilIfNotFound(viewOf(ctx).Document(ctx, by))
+	if doc != nil && err == nil {
+		preloadDocuments(ctx, []*mesa.Document{doc}, ownSelections(ctx))
+	}
+	return doc, err
 }
 
 // nodes finds many things at once, so that each kind is one statement.

@@ -8,11 +8,16 @@ package graph
 import (
 	"context"
 
+	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/graph/exec"
 	"github.com/mesapartes/mesa/graph/model"
+	"github.com/mesapartes/mesa/mesa"
 )
 
 func (r *queryResolver) Node(ctx context.Context, id string) (model.Node, error) {
+	if mesa.KindOf(id) == mesa.DocumentNode {
+		return asNode(r.document(ctx, db.DocumentBy{ID: mesa.DocumentID(id)}))
+	}
 	return r.node(ctx, id)
 }
 

@@ -80,6 +80,9 @@ func (r *Resolver) subscriberLoaders(ctx context.Context, next graphql.Operation
 // freshLoaders gives each response its own loaders, so that each event of a subscription is read anew, with the rights that the
 // subscriber has by then.
 func (r *Resolver) freshLoaders(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+	if !graphql.HasOperationContext(ctx) {
+		return next(ctx) // the request could not even be read
+	}
 	c := callerOf(ctx)
 	if op := graphql.GetOperationContext(ctx).Operation; op != nil && op.Operation == ast.Subscription && c.token != "" {
 		ctx = r.Authenticate(ctx, c.token, "")

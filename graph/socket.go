@@ -7,8 +7,8 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/transport"
 )
 
-// socketWriteTimeout is how long a client may leave a message unread before its socket is closed.
-const socketWriteTimeout = 10 * time.Second
+// socketWriteTimeout is how long a client may leave a message unread before its socket is closed. Tests shorten it.
+var socketWriteTimeout = 10 * time.Second
 
 // sockets accepts WebSockets of the page's own origin. A client that stops reading is let go: the stock connection writes without a
 // deadline and would keep its goroutines for as long as TCP lives.

@@ -22,7 +22,8 @@ func (r *queryResolver) Tray(ctx context.Context, areaID string, box mesa.TrayBo
 	if err != nil {
 		return nil, err
 	}
-	return trayConnection(s), nil
+	preloadTray(ctx, s.Items)
+	return trayConnection(ctx, s), nil
 }
 
 func (r *queryResolver) TrayCounts(ctx context.Context, areaID string) ([]*mesa.TrayCount, error) {

@@ -2,9 +2,13 @@
 package web
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -21,8 +25,9 @@ const maxBody = 256 << 10
 type Server struct {
 	Resolver      *graph.Resolver
 	Log           *slog.Logger
-	Introspection bool // whether strangers may explore the schema
-	GraphiQL      bool // whether the page is served
+	Introspection bool          // whether strangers may explore the schema
+	GraphiQL      bool          // whether the page is served
+	Patience      time.Duration // with a client that leaves what it asked for unread; default 10 s
 
 	stopping atomic.Bool
 }
@@ -48,13 +53,52 @@ func (s *Server) Stop() { s.stopping.Store(true) }
 func (s *Server) graphql() http.Handler {
 	server := graph.NewServer(s.Resolver, s.Introspection)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if err := readBody(w, r); err != nil {
+			answer(w, http.StatusRequestEntityTooLarge, "a request has at most 256 KiB")
+			return
+		}
 		ctx := graph.WithLocale(r.Context(), r.Header.Get("Accept-Language"))
 		ctx = s.Resolver.Authenticate(ctx, graph.BearerToken(r.Header.Get("Authorization")), w.Header().Get("X-Request-Id"))
 		w.Header().Set("Vary", "Accept, Accept-Language, Authorization")
 		w.Header().Set("Cache-Control", "no-store")
+		if r.Header.Get("Upgrade") == "" {
+			w = impatient{w, http.NewResponseController(w), cmp.Or(s.Patience, 10*time.Second)} // a WebSocket has a deadline of its own
+		}
 		server.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// impatient gives each write its time, so that a client that stops reading does not hold a stream for as long as TCP lives. A limit on
+// the whole answer would end the streams of those who do read.
+type impatient struct {
+	http.ResponseWriter
+	control  *http.ResponseController
+	patience time.Duration
+}
+
+// Write writes within the time that a client has.
+func (w impatient) Write(b []byte) (int, error) {
+	_ = w.control.SetWriteDeadline(time.Now().Add(w.patience)) // fails only where there is no connection, in tests
+	return w.ResponseWriter.Write(b)
+}
+
+// Flush sends what was written.
+func (w impatient) Flush() { _ = w.control.Flush() }
+
+// Unwrap gives the writer inside to http.ResponseController.
+func (w impatient) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// readBody takes the body into memory, where the executor would take it anyway: only here can its size still decide the status.
+func readBody(w http.ResponseWriter, r *http.Request) error {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return err
+	}
+	return nil // a client that went away, or sent less than it said, is told by the executor
 }
 
 // ready says whether requests may be sent here: the database answers, its schema is this binary's, and no stop has begun.

@@ -1,0 +1,149 @@
+package graph_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mesapartes/mesa/internal/testkit"
+)
+
+// What would cost more than an operation may is refused before anything is looked up.
+func TestCostlyOperationsAreRefused(t *testing.T) {
+	t.Parallel()
+	w := open(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)))
+	token := w.token("jefe.mesa")
+	nest := func(n int) string {
+		return "{ node(id: \"x\") { ... on Derivation { " + "document { " + strings.Repeat("related { ", n) + "id" + strings.Repeat(" }", n) + " } } } }"
+	}
+	for _, c := range []struct {
+		name, query string
+		variables   map[string]any
+		code        string // "" when it has to be answered
+	}{
+		{"as deep as it gets", nest(11), nil, ""},
+		{"too deep", nest(13), nil, "LIMIT_EXCEEDED"},
+		{"too deep through fragments", "{ ...A } fragment A on Query { node(id: \"x\") { ...B } } fragment B on Derivation { " +
+			"document { " + strings.Repeat("related { ", 13) + "id" + strings.Repeat(" }", 13) + " } }", nil, "LIMIT_EXCEEDED"},
+		{"a large page", "{ documents(first: 200) { nodes { id type { name } derivations(first: 10) { nodes { id toArea { name } } } } } }", nil, ""},
+		{"too large a page", "{ documents(first: 200) { nodes { derivations(first: 200) { nodes { id } } timeline(first: 200) { nodes { id } } } } }", nil, "LIMIT_EXCEEDED"},
+		{"too large by variables", "query($n: Int!) { documents(first: $n) { nodes { derivations(first: $n) { nodes { id number } } } } }", map[string]any{"n": 200}, "LIMIT_EXCEEDED"},
+		{"too large by the default of a variable", "query($n: Int = 200) { documents(first: $n) { nodes { derivations(first: $n) { nodes { id number } } } } }", nil, "LIMIT_EXCEEDED"},
+		{"small by variables", "query($n: Int!) { documents(first: $n) { nodes { derivations(first: $n) { nodes { id number } } } } }", map[string]any{"n": 20}, ""},
+		{"too large by aliases", "{ " + aliases(15, "documents(first: 200) { nodes { id a: subject b: subject c: subject d: subject e: subject f: subject g: subject h: subject i: subject j: subject k: subject l: subject m: subject n: subject o: subject p: subject q: subject } }") + " }", nil, "LIMIT_EXCEEDED"},
+		{"too large from the end", "{ documents(last: 200) { nodes { derivations(first: 200) { nodes { id number } } } } }", nil, "LIMIT_EXCEEDED"},
+		{"a page out of range costs as much as the largest", "{ documents(first: 2000000000) { nodes { derivations(first: 2000000000) { nodes { id number } } } } }", nil, "LIMIT_EXCEEDED"},
+		{"many ids", "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Document { derivations(first: 200) { nodes { id number state } } } } }", map[string]any{"ids": make([]string, 100)}, "LIMIT_EXCEEDED"},
+		{"deferred", "{ documents { nodes { id ... @defer { subject } } } }", nil, "VALIDATION_FAILED"},
+		{"a deferred fragment", "{ documents { nodes { id ...F @defer } } } fragment F on Document { subject }", nil, "VALIDATION_FAILED"},
+		{"deferred inside of a fragment", "{ ...F } fragment F on Query { documents { nodes { id ... @defer { subject } } } }", nil, "VALIDATION_FAILED"},
+		{"too long a text", "{ " + aliases(700, "viewer { __typename }") + " }", nil, "GRAPHQL_PARSE_FAILED"},
+		{"introspection without end", "{ __schema { types { " + strings.Repeat("fields { type { ", 30) + "name" + strings.Repeat(" } }", 30) + " } } }", nil, "GRAPHQL_VALIDATION_FAILED"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			start := time.Now()
+			a := w.ask(t, request{query: c.query, variables: c.variables, token: token})
+			if took := time.Since(start); took > 2*time.Second {
+				t.Errorf("took %v", took)
+			}
+			switch {
+			case c.code == "" && len(a.errors) > 0:
+				t.Errorf("refused: %s", a.body)
+			case c.code != "" && codeOf(a) != c.code:
+				t.Errorf("want %s, got %.300s", c.code, a.body)
+			case c.code != "" && a.statements > 1: // who asks is one
+				t.Errorf("took %d statements to be refused", a.statements)
+			}
+			if strings.Contains(string(a.body), "INTERNAL") {
+				t.Errorf("an internal error: %s", a.body)
+			}
+		})
+	}
+}
+
+// Spreading each fragment twice makes a text of a few kilobytes stand for 2ⁿ fields.
+func TestChainedFragmentsAreCheap(t *testing.T) {
+	t.Parallel()
+	w := open(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)))
+	token := w.token("jefe.mesa")
+	for _, who := range []string{token, ""} {
+		for _, n := range []int{20, 40, 60} {
+			var b strings.Builder
+			b.WriteString("{ ...F0 }")
+			for i := range n {
+				fmt.Fprintf(&b, " fragment F%d on Query { ...F%d ...F%d }", i, i+1, i+1)
+			}
+			fmt.Fprintf(&b, " fragment F%d on Query { viewer { user { id } } }", n)
+			start := time.Now()
+			a := w.ask(t, request{query: b.String(), token: who})
+			if took := time.Since(start); took > 10*allowed {
+				t.Errorf("%d fragments took %v", n, took)
+			}
+			if a.status == http.StatusInternalServerError || len(a.body) == 0 {
+				t.Errorf("%d fragments: %d %s", n, a.status, a.body)
+			}
+		}
+	}
+}
+
+// allowed is what a refusal may take on a machine with nothing else to do; the tests give ten times as much, which a doubling for each
+// fragment exceeds by far.
+const allowed = 100 * time.Millisecond
+
+func aliases(n int, field string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "a%d: %s ", i, field)
+	}
+	return b.String()
+}
+
+// codeOf is the code of the first error.
+func codeOf(a answer) string {
+	if len(a.errors) == 0 {
+		return ""
+	}
+	code, _ := lookUp(a.errors[0], "extensions.code").(string)
+	return code
+}
+
+// What is not GraphQL over HTTP is refused, and a page of another origin can do nothing with a form.
+func TestTheTransport(t *testing.T) {
+	t.Parallel()
+	w := open(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)))
+	token := w.token("mesa1")
+	for _, c := range []struct {
+		name, method, target, contentType, body string
+		status                                  int
+		contains                                string
+	}{
+		{"a query by POST", "POST", "/graphql", "application/json", `{"query": "{ viewer { user { email } } }"}`, 200, "mesa1@demo.mesa.pe"},
+		{"a query by GET", "GET", "/graphql?query=%7Bviewer%7Buser%7Bemail%7D%7D%7D", "", "", 200, "mesa1@demo.mesa.pe"},
+		{"a mutation by GET", "GET", "/graphql?query=mutation%7BsignOut%7Bok%7D%7D", "", "", 406, "only allow query operations"},
+		{"a form", "POST", "/graphql", "application/x-www-form-urlencoded", "query=mutation%7BsignOut%7Bok%7D%7D", 400, ""},
+		{"a text", "POST", "/graphql", "text/plain", `{"query": "mutation { signOut { ok } }"}`, 400, ""},
+		{"no JSON", "POST", "/graphql", "application/json", `{`, 400, ""},
+		{"no query", "POST", "/graphql", "application/json", `{}`, 422, ""},
+		{"a body that is too large", "POST", "/graphql", "application/json", `{"query": "{ viewer { user { email } } }", "variables": {"x": "` + strings.Repeat("x", 300<<10) + `"}}`, 413, ""},
+		{"another method", "PUT", "/graphql", "application/json", `{}`, 400, ""},
+		{"two operations and no name", "POST", "/graphql", "application/json", `{"query": "query A { viewer { user { id } } } query B { viewer { user { id } } }"}`, 422, ""},
+		{"two operations and a name", "POST", "/graphql", "application/json", `{"query": "query A { viewer { user { id } } } query B { viewer { user { email } } }", "operationName": "B"}`, 200, "mesa1@demo.mesa.pe"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := httptest.NewRequestWithContext(t.Context(), c.method, c.target, strings.NewReader(c.body))
+			r.Header.Set("Content-Type", c.contentType)
+			r.Header.Set("Authorization", "Bearer "+token)
+			rec := httptest.NewRecorder()
+			w.handler.ServeHTTP(rec, r)
+			if strings.Contains(rec.Body.String(), "INTERNAL") || strings.Contains(w.log.String(), "ERROR") {
+				t.Errorf("an internal error: %.300s %s", rec.Body, w.log)
+			}
+			if rec.Code != c.status || !strings.Contains(rec.Body.String(), c.contains) {
+				t.Errorf("%d %.300s, want %d with %q", rec.Code, rec.Body, c.status, c.contains)
+			}
+		})
+	}
+}

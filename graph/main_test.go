@@ -1,0 +1,257 @@
+package graph_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/desk"
+	"github.com/mesapartes/mesa/graph"
+	"github.com/mesapartes/mesa/internal/bus"
+	"github.com/mesapartes/mesa/internal/demo"
+	"github.com/mesapartes/mesa/internal/testkit"
+	"github.com/mesapartes/mesa/mesa"
+	"github.com/mesapartes/mesa/web"
+)
+
+var update = flag.Bool("update", false, "write schema.golden.graphql and the statements and wants of the scenarios anew")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	goleak.VerifyTestMain(m)
+}
+
+// morning is a Tuesday, 9:00 in Lima.
+var morning = time.Date(2026, time.November, 24, 14, 0, 0, 0, time.UTC)
+
+// clock stands still until it is moved.
+type clock struct{ at atomic.Int64 }
+
+func newClock() *clock {
+	c := &clock{}
+	c.at.Store(morning.UnixMicro())
+	return c
+}
+
+func (c *clock) now() time.Time       { return time.UnixMicro(c.at.Load()).UTC() }
+func (c *clock) add(by time.Duration) { c.at.Add(by.Microseconds()) }
+
+// eachInstitution runs body on both databases with the demo institution and no documents.
+func eachInstitution(t *testing.T, body func(t *testing.T, url string)) {
+	t.Helper()
+	testkit.EachClone(t, "institution", prepare(-1, nothing), body)
+}
+
+// eachHistory runs body on both databases with the demo institution, its history and what relate adds.
+func eachHistory(t *testing.T, body func(t *testing.T, url string)) {
+	t.Helper()
+	testkit.EachClone(t, "history", prepare(340, relate), body)
+}
+
+func nothing(context.Context, *db.DB) error { return nil }
+
+func prepare(documents int, more func(context.Context, *db.DB) error) func(url string) {
+	return func(url string) {
+		ctx := context.Background()
+		clock := newClock()
+		clock.add(-time.Minute)
+		database, err := db.Open(ctx, url, db.Options{Now: func() time.Time { clock.add(time.Millisecond); return clock.now() }})
+		if err != nil {
+			panic(err)
+		}
+		defer database.Close()
+		if _, err := database.Migrate(ctx); err != nil {
+			panic(err)
+		}
+		if _, _, err := demo.Create(ctx, database, demo.Options{Seed: 1, Documents: documents}); err != nil {
+			panic(err)
+		}
+		if err := more(ctx, database); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// world is one process on a database: everything from the HTTP handler down.
+type world struct {
+	t       testing.TB
+	clock   *clock
+	db      *db.DB
+	desk    *desk.Desk
+	feed    *bus.Feed
+	web     *web.Server
+	handler http.Handler
+	log     *logs
+}
+
+func open(t testing.TB, url string) *world {
+	t.Helper()
+	return openWith(t, url, newClock())
+}
+
+func openWith(t testing.TB, url string, clock *clock) *world {
+	t.Helper()
+	w := &world{t: t, clock: clock, log: &logs{}}
+	log := slog.New(slog.NewTextHandler(w.log, nil))
+	database, err := db.Open(t.Context(), url, db.Options{Now: clock.now, Log: log, MaxConns: conns})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { database.Close() })
+	connect(t, database)
+	w.db, w.desk, w.feed = database, desk.New(database, log), bus.New(database, log)
+	t.Cleanup(w.feed.Stop)
+	w.web = &web.Server{Resolver: &graph.Resolver{DB: database, Desk: w.desk, Feed: w.feed, Log: log}, Log: log}
+	w.handler = w.web.Handler()
+	return w
+}
+
+// conns is how many connections to PostgreSQL a world has.
+const conns = 4
+
+// connect opens all of them now: a connection has timers, which belong to the bubble that made it.
+func connect(t testing.TB, database *db.DB) {
+	t.Helper()
+	if database.Backend() != "postgres" {
+		return
+	}
+	var open, done sync.WaitGroup
+	open.Add(conns)
+	for range conns {
+		done.Go(func() {
+			err := database.InTx(context.Background(), func(*db.Tx) error {
+				open.Done()
+				open.Wait()
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	done.Wait()
+}
+
+// logs keeps what was logged, to be read while it grows.
+type logs struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// email is the address of an account of the demo: "mesa1" and the whole address name the same.
+func email(who string) string {
+	if strings.Contains(who, "@") {
+		return who
+	}
+	return who + "@demo.mesa.pe"
+}
+
+// token opens a session; "" for nobody.
+func (w *world) token(who string) string {
+	w.t.Helper()
+	if who == "" || who == "nobody" {
+		return ""
+	}
+	in, err := w.desk.OpenSession(w.t.Context(), email(who))
+	if err != nil {
+		w.t.Fatalf("session of %s: %v", who, err)
+	}
+	return in.Token
+}
+
+// actor is an account with its rights.
+func (w *world) actor(who string) *mesa.Actor {
+	w.t.Helper()
+	in, err := w.desk.OpenSession(w.t.Context(), email(who))
+	if err != nil {
+		w.t.Fatalf("session of %s: %v", who, err)
+	}
+	return in.Actor
+}
+
+// request is one GraphQL request.
+type request struct {
+	query     string
+	variables map[string]any
+	token     string
+	language  string
+}
+
+// answer is what came back, and what it cost.
+type answer struct {
+	status     int
+	body       []byte
+	data       map[string]any
+	errors     []any
+	statements int
+}
+
+// ask sends a request through the whole handler and counts its statements.
+//
+// It runs in a bubble of testing/synctest, whose time moves on only when nothing else can: a loader's wait is over exactly when every
+// field that will load has done so. Thus the number of statements does not depend on how busy the machine is.
+func (w *world) ask(t *testing.T, q request) (a answer) {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"query": q.query, "variables": q.variables})
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, counter := db.CountStatements(t.Context())
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/graphql", bytes.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Accept", "application/json")
+		if q.token != "" {
+			r.Header.Set("Authorization", "Bearer "+q.token)
+		}
+		if q.language != "" {
+			r.Header.Set("Accept-Language", q.language)
+		}
+		rec := httptest.NewRecorder()
+		w.handler.ServeHTTP(rec, r)
+		a = answer{status: rec.Code, body: rec.Body.Bytes(), statements: counter.Statements()}
+	})
+	var parsed struct {
+		Data   map[string]any
+		Errors []any
+	}
+	if err := json.Unmarshal(a.body, &parsed); err == nil {
+		a.data, a.errors = parsed.Data, parsed.Errors
+	}
+	return a
+}
+
+// must is ask for a request that has to work.
+func (w *world) must(t *testing.T, q request) answer {
+	t.Helper()
+	a := w.ask(t, q)
+	if a.status != http.StatusOK || len(a.errors) > 0 {
+		t.Fatalf("status %d: %s\n%s", a.status, a.body, q.query)
+	}
+	return a
+}

@@ -1,0 +1,220 @@
+package web
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/desk"
+	"github.com/mesapartes/mesa/graph"
+	"github.com/mesapartes/mesa/internal/bus"
+	"github.com/mesapartes/mesa/internal/demo"
+	"github.com/mesapartes/mesa/internal/testkit"
+	"github.com/mesapartes/mesa/mesa"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func prepare(url string) {
+	ctx := context.Background()
+	database, err := db.Open(ctx, url, db.Options{})
+	if err != nil {
+		panic(err)
+	}
+	defer database.Close()
+	if _, err := database.Migrate(ctx); err != nil {
+		panic(err)
+	}
+	if _, err := demo.CreateBase(ctx, database); err != nil {
+		panic(err)
+	}
+}
+
+// serving starts everything on a database.
+func serving(t *testing.T, url string) (*Server, *httptest.Server, *db.DB) {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	database, err := db.Open(t.Context(), url, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { database.Close() })
+	feed := bus.New(database, log)
+	t.Cleanup(feed.Stop)
+	s := &Server{Resolver: &graph.Resolver{DB: database, Desk: desk.New(database, log), Feed: feed, Log: log}, Log: log, GraphiQL: true}
+	server := httptest.NewServer(s.Handler())
+	t.Cleanup(server.Close)
+	return s, server, database
+}
+
+func TestHealth(t *testing.T) {
+	testkit.EachDatabase(t, func(t *testing.T, url string) {
+		t.Parallel()
+		s, server, database := serving(t, url)
+		expect := func(path string, status int, text string) {
+			t.Helper()
+			res, body := ask(t, server, "GET", path)
+			if res.StatusCode != status || strings.TrimSpace(body) != text || res.Header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%s is %s %q, want %d %q", path, res.Status, body, status, text)
+			}
+		}
+		expect("/healthz", 200, "ok")
+		if res, _ := ask(t, server, "GET", "/readyz"); res.StatusCode != 503 {
+			t.Errorf("ready without a schema: %s", res.Status)
+		}
+		if _, err := database.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		expect("/readyz", 200, "ready")
+		s.Stop()
+		s.Stop()
+		expect("/readyz", 503, "stopping")
+		expect("/healthz", 200, "ok") // it still lives
+		database.Close()
+		expect("/healthz", 200, "ok")
+		expect("/readyz", 503, "stopping")
+	})
+}
+
+func TestNotReadyWithoutItsDatabase(t *testing.T) {
+	testkit.EachClone(t, "base", prepare, func(t *testing.T, url string) {
+		t.Parallel()
+		_, server, database := serving(t, url)
+		database.Close()
+		if res, body := ask(t, server, "GET", "/readyz"); res.StatusCode != 503 || strings.TrimSpace(body) != "database does not answer" {
+			t.Errorf("%s %s", res.Status, body)
+		}
+	})
+}
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	s, server, _ := serving(t, testkit.SQLiteClone(t, "base", prepare))
+	ids := map[string]bool{}
+	for _, c := range []struct {
+		method, path string
+		status       int
+		location     string
+	}{
+		{"GET", "/", 302, "/graphiql/"},
+		{"GET", "/graphiql", 301, "/graphiql/"},
+		{"GET", "/graphiql/", 200, ""},
+		{"GET", "/nothing", 404, ""},
+		{"POST", "/healthz", 405, ""},
+		{"DELETE", "/", 405, ""},
+		{"OPTIONS", "/graphql", 200, ""},
+		{"GET", "/graphql?query=%7B__typename%7D", 200, ""},
+	} {
+		res, _ := ask(t, server, c.method, c.path)
+		if res.StatusCode != c.status || res.Header.Get("Location") != c.location {
+			t.Errorf("%s %s is %s to %q, want %d to %q", c.method, c.path, res.Status, res.Header.Get("Location"), c.status, c.location)
+		}
+		id := res.Header.Get("X-Request-Id")
+		if !regexp.MustCompile(`^[0-9a-f]{16}$`).MatchString(id) || ids[id] {
+			t.Errorf("%s %s has the request id %q", c.method, c.path, id)
+		}
+		ids[id] = true
+		if res.Header.Get("X-Content-Type-Options") != "nosniff" || res.Header.Get("Referrer-Policy") != "no-referrer" ||
+			!strings.Contains(res.Header.Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Errorf("%s %s lacks headers: %v", c.method, c.path, res.Header)
+		}
+		if strings.HasPrefix(c.path, "/graphql") && (res.Header.Get("Cache-Control") != "no-store" || !strings.Contains(res.Header.Get("Vary"), "Authorization")) {
+			t.Errorf("%s %s may be kept by a cache: %v", c.method, c.path, res.Header)
+		}
+	}
+	s.GraphiQL = false
+	bare := httptest.NewServer(s.Handler())
+	defer bare.Close()
+	for _, path := range []string{"/", "/graphiql", "/graphiql/"} {
+		if res, _ := ask(t, bare, "GET", path); res.StatusCode != 404 {
+			t.Errorf("without GraphiQL %s is %s", path, res.Status)
+		}
+	}
+}
+
+// Whoever sends too much is told so, whether they say how much or not, and nothing is asked of the database for them.
+func TestABodyIsLimited(t *testing.T) {
+	t.Parallel()
+	_, server, _ := serving(t, testkit.SQLiteClone(t, "base", prepare))
+	for size, status := range map[int]int{200 << 10: 200, maxBody + 1: 413, 2 << 20: 413} {
+		for _, accept := range []string{"application/json", "text/event-stream"} {
+			for _, chunked := range []bool{false, true} {
+				body := `{"query": "{ __typename }", "extensions": {"x": ""}}`
+				body = strings.Replace(body, `""`, `"`+strings.Repeat("x", size-len(body))+`"`, 1)
+				req, err := http.NewRequestWithContext(t.Context(), "POST", server.URL+"/graphql", strings.NewReader(body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if chunked {
+					req.ContentLength = -1
+				}
+				req.Header.Set("Content-Type", "application/json")
+				req.Header.Set("Accept", accept)
+				res, err := server.Client().Transport.RoundTrip(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				res.Body.Close()
+				if res.StatusCode != status {
+					t.Errorf("%d bytes for %s, chunked %v: %s, want %d", len(body), accept, chunked, res.Status, status)
+				}
+			}
+		}
+	}
+}
+
+// What a person does is found by the id that their answer had.
+func TestTheRequestIDGoesIntoTheTrail(t *testing.T) {
+	testkit.EachClone(t, "base", prepare, func(t *testing.T, url string) {
+		t.Parallel()
+		s, server, database := serving(t, url)
+		cat, err := database.Catalogue(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := desk.CreateUserInput{Email: "ana@example.org", FullName: "Ana", Role: "DESK_CLERK", AreaCode: "MP", Password: "tuma-lore-kiva-pono"}
+		if _, err := s.Resolver.Desk.CreateUser(t.Context(), mesa.System(cat, "test"), in); err != nil {
+			t.Fatal(err)
+		}
+		session, err := s.Resolver.Desk.OpenSession(t.Context(), "ana@example.org")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, _ := ask(t, server, "GET", "/graphql?query=%7Btray(areaId:%22are_none%22,box:SENT)%7BtotalCount%7D%7D", "Authorization", "Bearer "+session.Token)
+		if res.StatusCode != 200 {
+			t.Fatal(res.Status)
+		}
+		req, _ := http.NewRequestWithContext(t.Context(), "POST", server.URL+"/graphql", strings.NewReader(`{"query": "mutation { signOut { ok } }"}`))
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Authorization", "bearer "+session.Token) // the scheme in any case
+		res, err = server.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		found := false
+		for at := (db.Tail{}); ; {
+			events, err := database.EventsAfter(t.Context(), at, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(events) == 0 {
+				break
+			}
+			for _, e := range events {
+				at = db.Tail{Tx: e.Tx, Seq: e.Seq}
+				found = found || e.RequestID == res.Header.Get("X-Request-Id")
+			}
+		}
+		if !found {
+			t.Errorf("no event has the request id %s", res.Header.Get("X-Request-Id"))
+		}
+	})
+}

@@ -16,7 +16,7 @@ GENERATED = graph docs
 GOFILES = find . \( -name node_modules -o -name '.?*' -o -path ./var -o -path ./bin \) -prune -o -name '*.go' -print
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check house fmt fmt-check vet lint generate fresh graphiql clean
+.PHONY: help run build test check house bench fmt fmt-check vet lint generate fresh graphiql clean
 
 help: ## say what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,9 @@ lint: ## staticcheck
 
 house: ## the rules of the house (internal/house): imports, doors, comments, dependencies
 	$(GO) test -count=1 ./internal/house
+
+bench: ## measure the operations against hand-written handlers (BENCH="-backend sqlite -seconds 5")
+	$(WITH_SERVERS) $(GO) run ./internal/bench $(BENCH)
 
 generate: ## write the generated code anew
 	$(GO) generate ./...

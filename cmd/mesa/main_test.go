@@ -1,0 +1,374 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/mesapartes/mesa/internal/testkit"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// output is what a command prints, to be read while it runs.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// typed runs the program as people type it.
+func typed(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs output
+	code = run(t.Context(), args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// works runs a command that has to succeed.
+func works(t *testing.T, args ...string) (stdout string) {
+	t.Helper()
+	code, stdout, stderr := typed(t, args...)
+	if code != 0 {
+		t.Fatalf("mesa %s: %d\n%s%s", strings.Join(args, " "), code, stdout, stderr)
+	}
+	return stdout
+}
+
+func TestTheCommandLineExplainsItself(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {}} {
+		code, stdout, _ := typed(t, args...)
+		if code != 0 {
+			t.Errorf("%q: %d", args, code)
+		}
+		for _, command := range []string{"serve", "migrate", "seed", "user create", "token", "verify", "config", "version"} {
+			if !strings.Contains(stdout, command) {
+				t.Errorf("help does not name %s:\n%s", command, stdout)
+			}
+		}
+	}
+	if code, stdout, _ := typed(t, "serve", "--help"); code != 0 || !strings.Contains(stdout, "MESA_ADDR_FILE") {
+		t.Errorf("serve --help is %d:\n%s", code, stdout)
+	}
+	if stdout := works(t, "version"); !regexp.MustCompile(`^mesa \S+ .*go1\.`).MatchString(stdout) {
+		t.Errorf("version prints %q", stdout)
+	}
+}
+
+func TestMistakesAreTold(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"srve"}, 2, "srve"},
+		{[]string{"serve", "--nothing"}, 2, "--nothing"},
+		{[]string{"user", "create"}, 2, "--email"},
+		{[]string{"config", "--mode", "test"}, 2, "development"},
+		{[]string{"serve", "--clock", "yesterday"}, 1, "2026-07-28T09:00:00-05:00"},
+		{[]string{"serve", "--mode", "production", "--clock", "2026-07-28T09:00:00-05:00"}, 1, "MESA_CLOCK"},
+		{[]string{"migrate", "--database-url", "mysql://x"}, 1, "sqlite:// or postgres://"},
+		{[]string{"migrate", "--database-url", "postgres://u:secret@127.0.0.1:1/x?sslmode=disable"}, 1, "does not answer"},
+		{[]string{"migrate", "--database-url", "postgres://u:secret@ho st:1/x"}, 1, "not a valid"},
+		{[]string{"token", "--email", "x@example.org"}, 1, "mesa: "},
+		{[]string{"verify"}, 1, "✗ database and migrations"},
+		{[]string{"serve", "--addr", "256.0.0.1:0"}, 1, "cannot listen"},
+	} {
+		code, stdout, stderr := typed(t, append(c.args, "--data-dir", filepath.Join(dir, strings.Join(c.args[:1], "")+"-data"))...)
+		if code != c.code || !strings.Contains(stdout+stderr, c.says) {
+			t.Errorf("mesa %s: %d, want %d and %q\n%s%s", strings.Join(c.args, " "), code, c.code, c.says, stdout, stderr)
+		}
+		if strings.Contains(stdout+stderr, "secret") {
+			t.Errorf("mesa %s tells the password:\n%s%s", strings.Join(c.args, " "), stdout, stderr)
+		}
+	}
+}
+
+func TestSettingsAreShownWithoutSecrets(t *testing.T) {
+	t.Setenv("MESA_LOG", "json")
+	for _, url := range []string{"postgres://mesa:hunter2@db/mesa", "postgres://db/mesa?user=mesa&password=hunter2", "postgres://mesa:hunter2@ho st/mesa"} {
+		t.Setenv("MESA_DATABASE_URL", url)
+		stdout := works(t, "config", "--slow-at", "2s")
+		if strings.Contains(stdout, "hunter2") {
+			t.Errorf("config tells the password of %s:\n%s", url, stdout)
+		}
+		for _, line := range []string{"MESA_LOG=json\n", "MESA_SLOW_STATEMENT=2s\n", "MESA_DATA_DIR=./var\n", "MESA_MODE=development\n", "MESA_CLOCK=\n"} {
+			if !strings.Contains(stdout, line) {
+				t.Errorf("config lacks %q:\n%s", line, stdout)
+			}
+		}
+	}
+}
+
+func TestSettingsFromAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mesa.env")
+	if err := os.WriteFile(file, []byte("MESA_MODE=production\nMESA_DATABASE_CONNECTIONS=7\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("MESA_ENV_FILE", file)
+	for _, name := range []string{"MESA_MODE", "MESA_DATABASE_CONNECTIONS"} { // the file sets them for the process
+		t.Setenv(name, "")
+		os.Unsetenv(name)
+	}
+	if stdout := works(t, "config", "--max-conns", "9"); !strings.Contains(stdout, "MESA_MODE=production\n") || !strings.Contains(stdout, "MESA_DATABASE_CONNECTIONS=9\n") {
+		t.Errorf("file, then flag:\n%s", stdout)
+	}
+	t.Setenv("MESA_ENV_FILE", file+"x")
+	if code, _, stderr := typed(t, "config"); code != 2 || !strings.Contains(stderr, "MESA_ENV_FILE") {
+		t.Errorf("a file that is not there: %d %s", code, stderr)
+	}
+}
+
+// An operator begins with an empty database, on both kinds.
+func TestSettingUp(t *testing.T) {
+	testkit.EachDatabase(t, func(t *testing.T, url string) {
+		at := []string{"--database-url", url}
+		with := func(args ...string) []string { return append(args, at...) }
+		if code, stdout, _ := typed(t, with("verify")...); code != 1 || !strings.Contains(stdout, "✗ database and migrations") {
+			t.Errorf("verify before: %d %s", code, stdout)
+		}
+		for range 2 { // the second time changes nothing
+			if stdout := works(t, with("migrate")...); strings.Contains(stdout, "pending") || !strings.Contains(stdout, "applied") {
+				t.Errorf("migrate: %s", stdout)
+			}
+		}
+		if stdout := works(t, with("verify")...); strings.Contains(stdout, "✗") || strings.Count(stdout, "✓") != 2 {
+			t.Errorf("verify: %s", stdout)
+		}
+
+		stdout := works(t, with("user", "create", "--email", "Ana@Example.org", "--name", "Ana Quispe", "--role", "DESK_CLERK", "--area", "mp")...)
+		found := regexp.MustCompile(`(?m)^password: (\S{16,})$`).FindStringSubmatch(stdout)
+		if found == nil || !strings.Contains(stdout, "created ana@example.org") {
+			t.Fatalf("user create printed %q", stdout)
+		}
+		for _, c := range []struct{ says, email, role, area string }{
+			{"correo", "nobody", "DESK_CLERK", "MP"}, {"rol", "b@example.org", "CLERK", "MP"}, {"área", "b@example.org", "ADMIN", "XX"}, {"", "ana@example.org", "ADMIN", "MP"},
+		} {
+			code, _, stderr := typed(t, with("user", "create", "--email", c.email, "--name", "B", "--role", c.role, "--area", c.area)...)
+			if code != 1 || !strings.Contains(stderr, c.says) || strings.Contains(stderr, "UNIQUE") || strings.Contains(stderr, "SQLSTATE") {
+				t.Errorf("user create %+v: %d %s", c, code, stderr)
+			}
+		}
+		token := strings.TrimSpace(works(t, with("token", "--email", "ana@example.org")...))
+		if !regexp.MustCompile(`^mesa_[\w-]{43}$`).MatchString(token) {
+			t.Errorf("token printed %q", token)
+		}
+		if code, _, _ := typed(t, with("token", "--email", "nobody@example.org")...); code != 1 {
+			t.Errorf("a token for nobody: %d", code)
+		}
+
+		serve(t, at, func(base string) {
+			signedIn := post(t, base, "", `mutation { signIn(input: { email: "ana@example.org", password: "`+found[1]+`" }) { viewer { user { fullName } roles { code } areas { code } } } }`)
+			if want := `{"data":{"signIn":{"viewer":{"user":{"fullName":"Ana Quispe"},"roles":[{"code":"DESK_CLERK"}],"areas":[{"code":"MP"}]}}}}`; signedIn != want {
+				t.Errorf("sign-in: %s", signedIn)
+			}
+			if viewer := post(t, base, token, `{ viewer { user { email } } }`); !strings.Contains(viewer, "ana@example.org") {
+				t.Errorf("with the token of the command: %s", viewer)
+			}
+			stdout = works(t, with("user", "password", "--email", "ana@example.org")...)
+			if viewer := post(t, base, token, `{ viewer { user { email } } }`); !strings.Contains(viewer, "UNAUTHENTICATED") {
+				t.Errorf("a new password ends the sessions, but: %s", viewer)
+			}
+			again := regexp.MustCompile(`(?m)^password: (\S{16,})$`).FindStringSubmatch(stdout)
+			if again == nil {
+				t.Fatalf("user password printed %q", stdout)
+			}
+			if in := post(t, base, "", `mutation { signIn(input: { email: "ana@example.org", password: "`+again[1]+`" }) { expiresAt } }`); strings.Contains(in, "errors") {
+				t.Errorf("sign-in with the new password: %s", in)
+			}
+		})
+
+		execute(t, url, "DELETE FROM schema_migrations") // as if this binary were newer than the database
+		if stdout := works(t, with("migrate", "--status")...); !strings.Contains(stdout, "pending") || strings.Contains(stdout, "applied") {
+			t.Errorf("status of what is pending: %s", stdout)
+		}
+		for _, command := range [][]string{{"verify"}, {"token", "--email", "ana@example.org"}} {
+			if code, stdout, stderr := typed(t, with(command...)...); code != 1 || !strings.Contains(stdout+stderr, "run mesa migrate") {
+				t.Errorf("%s before the migration: %d %s%s", command, code, stdout, stderr)
+			}
+		}
+	})
+}
+
+// execute runs a statement beside the desk.
+func execute(t *testing.T, url, statement string) {
+	t.Helper()
+	driver, source := "pgx", url
+	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
+		driver, source = "sqlite", path
+	}
+	database, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer database.Close()
+	if _, err := database.ExecContext(t.Context(), statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// serve runs the server for as long as do takes and ends it as SIGTERM does.
+func serve(t *testing.T, flags []string, do func(base string)) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "addr")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var out, errs output
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, append([]string{"serve", "--addr", "127.0.0.1:0", "--addr-file", file}, flags...), &out, &errs)
+	}()
+	base := ""
+	for start := time.Now(); base == ""; time.Sleep(10 * time.Millisecond) {
+		if text, err := os.ReadFile(file); err == nil {
+			base = "http://" + strings.TrimSpace(string(text))
+		}
+		select {
+		case c := <-code:
+			t.Fatalf("serve ended with %d\n%s%s", c, out.String(), errs.String())
+		default:
+		}
+		if time.Since(start) > 2*time.Minute {
+			t.Fatalf("not ready:\n%s", errs.String())
+		}
+	}
+	do(base)
+	http.DefaultClient.CloseIdleConnections()
+	stop()
+	if c := <-code; c != 0 {
+		t.Errorf("serve ended with %d\n%s%s", c, out.String(), errs.String())
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Error("the address file is still there")
+	}
+	if strings.Contains(errs.String(), "level=ERROR") {
+		t.Errorf("logged:\n%s", errs.String())
+	}
+}
+
+// post asks a server that runs.
+func post(t *testing.T, base, token, query string) string {
+	t.Helper()
+	body, _ := json.Marshal(map[string]string{"query": query})
+	r, err := http.NewRequestWithContext(t.Context(), "POST", base+"/graphql", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// A newcomer's first start and their second, and what an operator finds after somebody has written into the database by hand.
+func TestTheDemo(t *testing.T) {
+	dir := t.TempDir()
+	flags := []string{"--demo", "--data-dir", dir, "--clock", "2026-07-30T09:00:00-05:00"}
+	credentials := filepath.Join(dir, "demo-credentials.json")
+	var token, before string
+	const all = `{ documents(first: 1) { totalCount nodes { id fileNumber filedOn } } viewer { user { email } } }`
+	serve(t, flags, func(base string) {
+		info, err := os.Stat(credentials)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Fatalf("credentials: %v %v", info, err)
+		}
+		text, err := os.ReadFile(credentials)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var list []struct{ Role, Email, Password string }
+		if err := json.Unmarshal(text, &list); err != nil || len(list) < 8 {
+			t.Fatalf("%v: %s", err, text)
+		}
+		for _, c := range list {
+			in := post(t, base, "", `mutation { signIn(input: { email: "`+c.Email+`", password: "`+c.Password+`" }) { token viewer { roles { code } } } }`)
+			if !strings.Contains(in, `"code":"`+c.Role+`"`) {
+				t.Errorf("%s signs in as %s", c.Email, in)
+			}
+			if c.Role == "DESK_HEAD" {
+				token = regexp.MustCompile(`mesa_[\w-]{43}`).FindString(in)
+			}
+			if c.Role != "DESK_HEAD" && token != "" {
+				break // the others would only hash longer
+			}
+		}
+		if before = post(t, base, token, all); !regexp.MustCompile(`"totalCount":(19\d\d|2000)\D`).MatchString(before) || !strings.Contains(before, `"filedOn":"2026-07-`) {
+			t.Errorf("the demo has %s", before)
+		}
+		for path, want := range map[string]string{"/healthz": "ok\n", "/readyz": "ready\n"} {
+			res, err := http.Get(base + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, _ := io.ReadAll(res.Body)
+			res.Body.Close()
+			if string(text) != want {
+				t.Errorf("%s: %q", path, text)
+			}
+		}
+	})
+	first, err := os.ReadFile(credentials)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	serve(t, flags, func(base string) {
+		if after := post(t, base, token, all); after != before {
+			t.Errorf("the second start found %s, the first left %s", after, before)
+		}
+	})
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("the second start and its end took %v: has it made everything again?", took)
+	}
+	if second, _ := os.ReadFile(credentials); !bytes.Equal(first, second) {
+		t.Error("the second start wrote other credentials")
+	}
+
+	at := []string{"--data-dir", dir}
+	if stdout := works(t, append([]string{"verify"}, at...)...); strings.Contains(stdout, "✗") {
+		t.Errorf("verify of the demo:\n%s", stdout)
+	}
+	for _, damage := range []string{
+		"UPDATE documents SET state = 'ATTENDED' WHERE id = (SELECT min(id) FROM documents WHERE state = 'IN_PROCESS')",
+		"UPDATE documents SET seq = seq + 100000 WHERE id = (SELECT max(id) FROM documents)",
+	} {
+		execute(t, "sqlite://"+filepath.Join(dir, "mesa.db"), damage)
+		if code, stdout, _ := typed(t, append([]string{"verify"}, at...)...); code != 1 || !strings.Contains(stdout, "✗") {
+			t.Errorf("verify after %s: %d\n%s", damage, code, stdout)
+		}
+	}
+}

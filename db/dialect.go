@@ -51,6 +51,9 @@ type dialect interface {
 	// snapshot are the options of a read transaction that sees one state of the data.
 	snapshot() *sql.TxOptions
 
+	// hasTable selects whether a table is there; name is ours.
+	hasTable(name string) string
+
 	// lockMigrations makes other processes that migrate wait until the transaction ends.
 	lockMigrations(ctx context.Context, tx *Tx) error
 
@@ -121,6 +124,8 @@ func (postgres) snapshot() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 }
 
+func (postgres) hasTable(name string) string { return "SELECT to_regclass('" + name + "') IS NOT NULL" }
+
 func (postgres) lockMigrations(ctx context.Context, tx *Tx) error {
 	_, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(7369173)")
 	return err
@@ -189,6 +194,10 @@ func (sqlite) complete() string { return "1 = 1" }
 
 // snapshot: every SQLite transaction sees one state.
 func (sqlite) snapshot() *sql.TxOptions { return nil }
+
+func (sqlite) hasTable(name string) string {
+	return "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '" + name + "')"
+}
 
 // lockMigrations: a write transaction already has the only write lock.
 func (sqlite) lockMigrations(context.Context, *Tx) error { return nil }

@@ -26,6 +26,7 @@ type archive struct {
 	legs    map[mesa.DocumentID][]*mesa.Derivation
 	access  map[mesa.DocumentID][]string
 	watches map[mesa.UserID][]mesa.DocumentID
+	scopes  map[*mesa.Actor]mesa.Scope
 }
 
 // archiveNow is a Wednesday noon in Lima.
@@ -95,6 +96,7 @@ func (a *archive) load() {
 	a.ok(err)
 	a.cat, a.today = cat, cat.Today(archiveNow)
 	a.legs, a.access, a.watches = map[mesa.DocumentID][]*mesa.Derivation{}, map[mesa.DocumentID][]string{}, map[mesa.UserID][]mesa.DocumentID{}
+	a.scopes = map[*mesa.Actor]mesa.Scope{}
 	a.ok(a.db.InTx(ctx, func(tx *db.Tx) error {
 		if err := tx.NewSelect().Model(&a.docs).Order("id").Scan(ctx); err != nil {
 			return err
@@ -141,7 +143,11 @@ func (a *archive) sees(by *mesa.Actor, d *mesa.Document) bool {
 	if by.Kind == mesa.ActorSystem {
 		return true
 	}
-	scope := by.Scope()
+	scope, known := a.scopes[by]
+	if !known {
+		scope = by.Scope()
+		a.scopes[by] = scope
+	}
 	return slices.Contains(scope.Open, d.Confidentiality) ||
 		slices.ContainsFunc(a.access[d.ID], func(g string) bool { return slices.Contains(scope.Grantees, g) })
 }
@@ -159,11 +165,16 @@ func among[T comparable](list []T, v T) bool { return len(list) == 0 || slices.C
 
 // naiveWords is the words of a text without case and accents.
 func naiveWords(text string) []string {
-	plain := strings.NewReplacer("á", "a", "é", "e", "í", "i", "ó", "o", "ú", "u", "ü", "u", "ñ", "n", "°", " ", "º", "o").Replace(strings.ToLower(text))
+	plain := unaccented.Replace(strings.ToLower(text))
 	return strings.FieldsFunc(plain, func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9') })
 }
 
+var unaccented = strings.NewReplacer("á", "a", "é", "e", "í", "i", "ó", "o", "ú", "u", "ü", "u", "ñ", "n", "°", " ", "º", "o")
+
 func naiveFinds(text string, d *mesa.Document) bool {
+	if text == "" {
+		return true
+	}
 	words := naiveWords(d.SearchTerms())
 	for _, want := range naiveWords(text) {
 		isNumber := strings.Trim(want, "0123456789") == ""

@@ -68,13 +68,20 @@ func (db *DB) apply(ctx context.Context, tx *Tx, name string) error {
 	return err
 }
 
-// Migrations lists all steps in order, with the instant at which each was applied.
+// Migrations lists all steps in order, with the instant at which each was applied. In an empty database all are pending.
 func (db *DB) Migrations(ctx context.Context) ([]Migration, error) {
+	var begun bool
+	if err := db.read.NewRaw(db.dialect.hasTable("schema_migrations")).Scan(ctx, &begun); err != nil {
+		return nil, fmt.Errorf("look for schema_migrations: %w", err)
+	}
+	if !begun {
+		return db.pending()
+	}
 	return db.migrations(ctx, db.read)
 }
 
 func (db *DB) migrations(ctx context.Context, from bun.IDB) ([]Migration, error) {
-	names, err := db.embedded()
+	list, err := db.pending()
 	if err != nil {
 		return nil, err
 	}
@@ -82,11 +89,9 @@ func (db *DB) migrations(ctx context.Context, from bun.IDB) ([]Migration, error)
 	if err := from.NewRaw("SELECT name, applied_at FROM schema_migrations").Scan(ctx, &rows); err != nil {
 		return nil, fmt.Errorf("read schema_migrations: %w", err)
 	}
-	list := make([]Migration, len(names))
-	for i, name := range names {
-		list[i].Name = name
+	for i := range list {
 		for _, row := range rows {
-			if row.Name == name {
+			if row.Name == list[i].Name {
 				list[i].AppliedAt, _ = time.Parse(time.RFC3339, row.AppliedAt)
 			}
 		}
@@ -94,14 +99,15 @@ func (db *DB) migrations(ctx context.Context, from bun.IDB) ([]Migration, error)
 	return list, nil
 }
 
-// embedded lists the names of the steps that this binary has.
-func (db *DB) embedded() ([]string, error) {
+// pending lists the steps that this binary has, none of them applied.
+func (db *DB) pending() ([]Migration, error) {
 	files, err := fs.Glob(migrations.Files, db.Backend()+"/*.sql")
 	if err != nil {
 		return nil, err
 	}
+	list := make([]Migration, len(files))
 	for i, f := range files {
-		files[i] = strings.TrimSuffix(path.Base(f), ".sql")
+		list[i].Name = strings.TrimSuffix(path.Base(f), ".sql")
 	}
-	return files, nil
+	return list, nil
 }

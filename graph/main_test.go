@@ -58,7 +58,7 @@ func eachInstitution(t *testing.T, body func(t *testing.T, url string)) {
 // eachHistory runs body on both databases with the demo institution, its history and what relate adds.
 func eachHistory(t *testing.T, body func(t *testing.T, url string)) {
 	t.Helper()
-	testkit.EachClone(t, "history", prepare(340, relate), body)
+	testkit.EachClone(t, "history", prepare(400, relate), body)
 }
 
 func nothing(context.Context, *db.DB) error { return nil }

@@ -200,10 +200,10 @@ func relate(ctx context.Context, database *db.DB) error {
 			return errors.Join(err, results[0].Err)
 		}
 		if half[len(half)-1] == ids[n-1] {
-			err = shelveAndRestore(ctx, d, results[len(results)-1].Legs[0])
+			return shelveAndRestore(ctx, d, results[len(results)-1].Legs[0])
 		}
 	}
-	return err
+	return nil
 }
 
 func shelveAndRestore(ctx context.Context, d *desk.Desk, leg *mesa.Derivation) error {

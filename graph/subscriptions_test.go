@@ -16,7 +16,6 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
-	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/mesa"

@@ -7,15 +7,18 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/graph"
+	"github.com/mesapartes/mesa/mesa"
 )
 
 // maxBody is the largest request body, in bytes.
@@ -54,7 +57,11 @@ func (s *Server) graphql() http.Handler {
 	server := graph.NewServer(s.Resolver, s.Introspection)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := readBody(w, r); err != nil {
-			answer(w, http.StatusRequestEntityTooLarge, "a request has at most 256 KiB")
+			refuse(w, http.StatusRequestEntityTooLarge, mesa.LimitExceeded, "La solicitud supera 256 KiB.")
+			return
+		}
+		if isUnreadable(r) { // the executor would repeat it in its answer and its log, passwords included
+			refuse(w, http.StatusBadRequest, mesa.ValidationFailed, "El cuerpo de la solicitud no es JSON.")
 			return
 		}
 		ctx := graph.WithLocale(r.Context(), r.Header.Get("Accept-Language"))
@@ -88,13 +95,28 @@ func (w impatient) Flush() { _ = w.control.Flush() }
 // Unwrap gives the writer inside to http.ResponseController.
 func (w impatient) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// bufferedBody is a body that was read already.
+type bufferedBody struct {
+	io.Reader
+	all []byte
+}
+
+// Close has nothing to release.
+func (bufferedBody) Close() error { return nil }
+
+// isUnreadable says that a body which claims to be JSON is not.
+func isUnreadable(r *http.Request) bool {
+	body, ok := r.Body.(bufferedBody)
+	return ok && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") && !json.Valid(body.all)
+}
+
 // readBody takes the body into memory, where the executor would take it anyway: only here can its size still decide the status.
 func readBody(w http.ResponseWriter, r *http.Request) error {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.Body = bufferedBody{bytes.NewReader(body), body}
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return err
 	}
@@ -132,6 +154,14 @@ func answer(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text + "\n"))
+}
+
+// refuse answers in the form of GraphQL a request that never got that far.
+func refuse(w http.ResponseWriter, status int, code mesa.Code, message string) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []any{map[string]any{"message": message, "extensions": map[string]any{"code": code}}}})
 }
 
 // headers gives each answer its request id and what keeps browsers careful. GraphiQL sets its own policy for its page.

@@ -218,3 +218,19 @@ func TestTheRequestIDGoesIntoTheTrail(t *testing.T) {
 		}
 	})
 }
+
+// What is not JSON is refused before the executor could repeat it in an answer or a log.
+func TestABodyThatIsNotJSONIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	handler := (&Server{Resolver: &graph.Resolver{Log: slog.New(slog.DiscardHandler)}, Log: slog.New(slog.DiscardHandler)}).Handler()
+	for _, accept := range []string{"application/json", "text/event-stream"} {
+		r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(`{"query": "mutation…", "password": "s3cret"`))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != http.StatusBadRequest || strings.Contains(w.Body.String(), "s3cret") || !strings.Contains(w.Body.String(), "VALIDATION_FAILED") {
+			t.Errorf("Accept %s: got %d %s", accept, w.Code, w.Body)
+		}
+	}
+}

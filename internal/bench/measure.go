@@ -60,7 +60,7 @@ func serve(_ context.Context, d *desk, list []operation) (*site, error) {
 	}
 	s.handler, s.http, s.base = mux, &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}, "http://"+listener.Addr().String()
 	s.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}}
-	go s.http.Serve(listener) //nolint:errcheck // ends with stop
+	go s.http.Serve(listener) // ends with stop
 	return s, nil
 }
 

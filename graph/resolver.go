@@ -12,7 +12,7 @@ import (
 	"github.com/mesapartes/mesa/internal/bus"
 )
 
-//go:generate go tool gqlgen generate --config ../gqlgen.yml
+//go:generate go tool gqlgen generate
 
 // Resolver answers the root fields; it holds what they need.
 type Resolver struct {

@@ -25,7 +25,7 @@ func visible(c caller) string {
 	if len(scope.Open) == 0 {
 		return access
 	}
-	return "(d.confidentiality IN (" + quoted(scope.Open) + ") OR " + access + ")"
+	return "(d.confidentiality IN (" + quoted(scope.Open) + ") OR " + strings.TrimSuffix(access, ")") + " LIMIT 1 OFFSET 0))"
 }
 
 func quoted[T ~string](values []T) string {
@@ -289,7 +289,7 @@ const (
 func (d *desk) tray(c caller, area mesa.AreaID, first int) http.HandlerFunc {
 	scope := visible(c)
 	parts := []string{"SELECT * FROM (SELECT 'item' AS part, d.id, d.file_number, d.subject, d.state AS doc_state, d.due_on, d.attended_on, x.id AS leg, x.number, x.state, x.kind, 0 AS n " +
-		"FROM derivations AS x JOIN documents AS d ON d.id = x.document_id WHERE " + attendedLeg + " AND d.state = 'ATTENDED' AND " + signedIn + " AND " + scope +
+		"FROM derivations AS x JOIN documents AS d ON d.id = x.document_id WHERE " + attendedLeg + " AND d.state = 'ATTENDED' AND " + signedIn +
 		" AND NOT EXISTS (SELECT 1 FROM derivations AS y" + d.through("derivations_document") + " WHERE y.document_id = d.id AND y.id > x.id AND " + strings.ReplaceAll(attendedLeg, "x.", "y.") + ")" +
 		" ORDER BY x.id DESC LIMIT " + strconv.Itoa(first+1) + ") AS items"}
 	for _, b := range trayBoxes {
@@ -300,7 +300,10 @@ func (d *desk) tray(c caller, area mesa.AreaID, first int) http.HandlerFunc {
 				where += " AND " + b.doc
 			}
 		}
-		parts = append(parts, "SELECT 'count', '"+b.box+"', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "+from+" WHERE "+where+" AND "+scope)
+		if b.box == "WATCHED" {
+			where += " AND " + scope // the area was given access to what is in its other lists
+		}
+		parts = append(parts, "SELECT 'count', '"+b.box+"', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "+from+" WHERE "+where)
 	}
 	rows := d.statement(strings.Join(parts, " UNION ALL "))
 	today := d.cat.Today(noon)

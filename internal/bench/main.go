@@ -89,7 +89,7 @@ func bench(ctx context.Context, o options, backend string, stdout, stderr io.Wri
 		return err
 	}
 	defer d.close()
-	list, err := d.operations(ctx)
+	list, err := d.operations(ctx, o.documents)
 	if err != nil {
 		return err
 	}

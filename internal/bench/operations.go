@@ -25,8 +25,8 @@ const (
 const deepPages = 1000
 
 // operations are what is measured.
-func (d *desk) operations(ctx context.Context) ([]operation, error) {
-	deep, err := d.placeOf(ctx, deepPages*50)
+func (d *desk) operations(ctx context.Context, documents int) ([]operation, error) {
+	deep, err := d.placeOf(ctx, min(deepPages*50, documents/2))
 	if err != nil {
 		return nil, fmt.Errorf("find the deep page: %w", err)
 	}

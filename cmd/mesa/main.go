@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // the institution's time zone, on machines that have no data of zones
 
 	"github.com/alecthomas/kong"
 	"github.com/joho/godotenv"

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/mesapartes/mesa/mesa"
 )
@@ -23,7 +24,7 @@ func (tx *Tx) Once(ctx context.Context, by *mesa.Actor, given *string, input, re
 		return do()
 	}
 	key := *given
-	if key == "" || len(key) > 128 || strings.ContainsRune(key, 0) {
+	if key == "" || utf8.RuneCountInString(key) > 128 || strings.ContainsRune(key, 0) {
 		return mesa.Invalid("idempotencyKey", "La clave de idempotencia tiene de 1 a 128 caracteres.")
 	}
 	raw, err := json.Marshal(input)

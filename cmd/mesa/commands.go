@@ -35,9 +35,6 @@ func (c *migrateCmd) Run(out *streams, s *settings) error {
 		if err := migrate(out.ctx, database, log); err != nil {
 			return err
 		}
-		if _, err := demo.CreateBase(out.ctx, database); err != nil {
-			return err
-		}
 	}
 	list, err := database.Migrations(out.ctx)
 	if err != nil {
@@ -185,7 +182,7 @@ func (c *tokenCmd) Run(out *streams, s *settings) error {
 	})
 }
 
-// withDesk runs a command of the operator on an up-to-date database.
+// withDesk runs a command of the operator on an up-to-date database, with the base catalogue if nothing is there yet.
 func withDesk(out *streams, s *settings, do func(d *desk.Desk, by *mesa.Actor) error) error {
 	log := s.logger(out.stderr)
 	database, err := s.openMigrated(out.ctx, log)
@@ -193,6 +190,9 @@ func withDesk(out *streams, s *settings, do func(d *desk.Desk, by *mesa.Actor) e
 		return err
 	}
 	defer database.Close()
+	if _, err := demo.CreateBase(out.ctx, database); err != nil {
+		return err
+	}
 	cat, err := database.Catalogue(out.ctx, 0)
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 	"github.com/mesapartes/mesa/mesa"
 )
 
-// idempotencyKeptFor is how long a key is remembered (domain rule 4.0.5).
+// idempotencyKeptFor is how long a key is remembered.
 const idempotencyKeptFor = 24 * time.Hour
 
 // Once runs do unless the actor used the key before: then the result of that time is read into result instead, or, when the input was

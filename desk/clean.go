@@ -9,7 +9,7 @@ import (
 	"github.com/mesapartes/mesa/mesa"
 )
 
-// line cleans a one-line text (domain rule 4.0.7): Unicode NFC, no control characters, inner white space as it is, ends trimmed.
+// line cleans a one-line text: Unicode NFC, no control characters, inner white space as it is, ends trimmed.
 func line(s string) string {
 	return clean(s, func(r rune) bool { return unicode.IsControl(r) })
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/mesapartes/mesa/mesa"
 )
 
-// Rules of sign-in (domain 4.12).
+// Rules of sign-in.
 const (
 	SessionLasts   = 60 * time.Minute
 	lockAfter      = 5

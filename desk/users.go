@@ -10,7 +10,7 @@ import (
 	"github.com/mesapartes/mesa/mesa"
 )
 
-// minPassword is the least number of characters of a password (domain rule 4.12).
+// minPassword is the least number of characters of a password.
 const minPassword = 12
 
 // CreateUserInput is a new account with one role, and one area unless it works in none.

@@ -42,7 +42,7 @@ type Pause struct {
 	Reset bool // the whole term runs anew after Until; a MANUAL date has no term and is only moved
 }
 
-// DueOn is the due date (domain rule 4.6.3): the term after filing, or the manual date, moved by the pauses one after the other.
+// DueOn is the due date: the term after filing, or the manual date, moved by the pauses one after the other.
 // What was left of the term, or how late it was, at the start of a pause is the same at its end. There is no due date without a
 // filing date or source, while a pause is open, and while terms are suspended without an end.
 func (c *Calendar) DueOn(in Deadline) Date {
@@ -171,7 +171,7 @@ func (l Light) MarshalGQL(w io.Writer) { writeEnum(w, l) }
 // UnmarshalGQL reads a name.
 func (l *Light) UnmarshalGQL(v any) error { return readEnum(v, l, Lights) }
 
-// Light shows how a document stands to its due date (domain rule 4.6.4). NONE is for what has no due date, was voided or not
+// Light shows how a document stands to its due date. NONE is for what has no due date, was voided or not
 // filed, or was archived without having been attended. AMBER is all between today and AmberUntil, so that SQL can say the same.
 func (c *Calendar) Light(state DocumentState, dueOn, attendedOn, today Date, paused bool) Light {
 	switch state {

@@ -159,7 +159,7 @@ type Update struct {
 	Reason          Text
 }
 
-// Update changes facts after registration (4.3): each change is noted field by field; nothing changed, nothing happens.
+// Update changes facts after registration: each change is noted field by field; nothing changed, nothing happens.
 func (f *File) Update(u Update) error {
 	d := f.Doc
 	if d.State.IsClosed() {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// File is a document with all its legs, as a verb of the desk works on it. The rules of 4.3 and 4.4 are its methods; each checks
+// File is a document with all its legs, as a verb of the desk works on it. The rules (docs/rules.md) are its methods; each checks
 // everything before it changes anything, so a File that returned an error is as it was. Desk loads it under lock, calls one
 // method and saves what Changes reports; the demo data is made by the same methods without a database.
 type File struct {
@@ -80,7 +80,7 @@ func ExpectVersion(expected *int, present int) error {
 	return nil
 }
 
-// CheckReason keeps rule 4.0.6: 10 to 1000 characters.
+// CheckReason asks for 10 to 1000 characters.
 func CheckReason(reason string) error {
 	if n := len([]rune(reason)); n < 10 || n > 1000 {
 		return Invalid("reason", "El motivo debe tener entre 10 y 1000 caracteres.")

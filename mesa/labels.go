@@ -1,6 +1,6 @@
 package mesa
 
-// labels are the es-PE words for identifiers (domain 4.20). A leg's ATTENDED and a document's read the same.
+// labels are the es-PE words for identifiers. A leg's ATTENDED and a document's read the same.
 var labels = map[string]string{
 	"SUBMITTED": "Presentado", "OBSERVED": "Observado", "REGISTERED": "Registrado", "IN_PROCESS": "En proceso", "ATTENDED": "Atendido",
 	"ARCHIVED": "Archivado", "NOT_FILED": "No presentado", "VOIDED": "Anulado",

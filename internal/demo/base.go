@@ -67,7 +67,7 @@ func addCatalogue(s *db.Setup, now time.Time, ids *mesa.IDs) {
 	s.Schedules = []*mesa.WorkSchedule{&schedule}
 }
 
-// purposes are the seeds of domain 4.2.
+// purposes are what every institution begins with.
 var purposes = []mesa.Purpose{
 	{Code: "ATENCION", Label: "Para atención y trámite", KindDefault: mesa.ForAction},
 	{Code: "INFORME", Label: "Para informe", KindDefault: mesa.ForAction, DefaultTermBusinessDays: 7},

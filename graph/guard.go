@@ -21,6 +21,7 @@ const (
 
 // guard refuses, before anything is executed, what would cost more than an operation may.
 type guard struct {
+	resolver      *Resolver
 	introspection bool // whether strangers may explore the schema
 	present       graphql.ErrorPresenterFunc
 }
@@ -39,10 +40,14 @@ func (guard) Validate(graphql.ExecutableSchema) error { return nil }
 // MutateOperationContext measures the operation.
 func (g guard) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
 	c := callerOf(ctx)
-	if c.actor == nil && !g.onlyPublic(op.Operation.SelectionSet, map[string]bool{}) {
-		return g.present(ctx, c.err)
+	if c.isSocket {
+		g.resolver.identify(ctx, c, "")
 	}
-	op.DisableIntrospection = !g.introspection && c.actor == nil // onlyPublic has refused it already
+	actor, why := c.actor()
+	if actor == nil && !g.onlyPublic(op.Operation.SelectionSet, map[string]bool{}) {
+		return g.present(ctx, why)
+	}
+	op.DisableIntrospection = !g.introspection && actor == nil // onlyPublic has refused it already
 	m := measure{variables: op.Variables, fragments: map[string]weight{}}
 	w := m.selections(op.Operation.SelectionSet)
 	switch {

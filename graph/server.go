@@ -43,7 +43,7 @@ func NewServer(r *Resolver, introspection bool) http.Handler {
 	s.SetErrorPresenter(present(r.Log))
 	s.SetRecoverFunc(recovered(r.Log))
 	s.Use(extension.Introspection{})
-	s.Use(guard{introspection: introspection, present: present(r.Log)})
+	s.Use(guard{resolver: r, introspection: introspection, present: present(r.Log)})
 	s.AroundOperations(r.subscriberLoaders)
 	s.AroundResponses(r.freshLoaders)
 	s.AroundRootFields(r.freshRootLoaders)
@@ -52,12 +52,14 @@ func NewServer(r *Resolver, introspection bool) http.Handler {
 
 func ptr[T any](v T) *T { return &v }
 
-// authenticateSocket reads the token of a WebSocket from its connection_init payload.
+// authenticateSocket reads the token of a WebSocket from its connection_init payload, else from its request; guard asks for each
+// operation who holds it by then.
 func (r *Resolver) authenticateSocket(ctx context.Context, payload transport.InitPayload) (context.Context, *transport.InitPayload, error) {
-	if token := BearerToken(payload.Authorization()); token != "" {
-		ctx = r.Authenticate(ctx, token, "")
+	c := &caller{token: BearerToken(payload.Authorization()), isSocket: true}
+	if c.token == "" {
+		c.token = callerOf(ctx).token
 	}
-	return ctx, nil, nil
+	return context.WithValue(ctx, callerKey{}, c), nil, nil
 }
 
 // BearerToken takes the token out of an Authorization header, "" when there is none.
@@ -71,8 +73,8 @@ func BearerToken(header string) string {
 
 // subscriberLoaders gives a subscription loaders for the time before its first event: to find out whether it may begin.
 func (r *Resolver) subscriberLoaders(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-	if c := callerOf(ctx); c.actor != nil && graphql.GetOperationContext(ctx).Operation.Operation == ast.Subscription {
-		ctx = withLoaders(ctx, r.DB.View(c.actor))
+	if actor, _ := callerOf(ctx).actor(); actor != nil && graphql.GetOperationContext(ctx).Operation.Operation == ast.Subscription {
+		ctx = withLoaders(ctx, r.DB.View(actor))
 	}
 	return next(ctx)
 }
@@ -88,20 +90,20 @@ func (r *Resolver) freshLoaders(ctx context.Context, next graphql.ResponseHandle
 		ctx = r.Authenticate(ctx, c.token, "")
 		c = callerOf(ctx)
 	}
-	if c.actor != nil {
-		ctx = withLoaders(ctx, r.DB.View(c.actor))
+	if actor, _ := c.actor(); actor != nil {
+		ctx = withLoaders(ctx, r.DB.View(actor))
 	}
 	return next(ctx)
 }
 
 // freshRootLoaders gives each root field of a mutation its own loaders, so that it reads what the one before wrote.
 func (r *Resolver) freshRootLoaders(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
-	c := callerOf(ctx)
+	actor, _ := callerOf(ctx).actor()
 	switch {
-	case c.actor == nil: // guard has let only public fields through: nothing to load until somebody signs in
+	case actor == nil: // guard has let only public fields through: nothing to load until somebody signs in
 		ctx = context.WithValue(ctx, loadersKey{}, &loaders{})
 	case graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation:
-		ctx = withLoaders(ctx, r.DB.View(c.actor))
+		ctx = withLoaders(ctx, r.DB.View(actor))
 	}
 	return next(ctx)
 }

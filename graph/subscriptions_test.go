@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -569,3 +570,49 @@ func stalledWebSocket(t *testing.T, address, token string, params map[string]any
 type closer func() error
 
 func (c closer) Close() error { return c() }
+
+// A socket outlives a session: each operation on it asks again who holds the token.
+func TestASocketForgetsWhoSignedOut(t *testing.T) {
+	eachInstitution(t, func(t *testing.T, url string) {
+		w := open(t, url)
+		server := w.listening(t)
+		token := w.token("mesa1")
+		conn, res, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(server.URL, "http")+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Body != nil {
+			res.Body.Close()
+		}
+		defer conn.CloseNow()
+		say := func(v map[string]any) {
+			if err := wsjson.Write(t.Context(), conn, v); err != nil {
+				t.Fatal(err)
+			}
+		}
+		hear := func(kinds ...string) string {
+			var f struct {
+				Type    string
+				Payload json.RawMessage
+			}
+			for !slices.Contains(kinds, f.Type) {
+				if err := wsjson.Read(t.Context(), conn, &f); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return string(f.Payload)
+		}
+		say(map[string]any{"type": "connection_init", "payload": map[string]any{"Authorization": "Bearer " + token}})
+		hear("connection_ack")
+		ask := map[string]any{"query": "{ viewer { user { email } } }"}
+		say(map[string]any{"id": "1", "type": "subscribe", "payload": ask})
+		if got := hear("next", "error"); !strings.Contains(got, "mesa1@") {
+			t.Fatalf("before: %s", got)
+		}
+		w.must(t, request{query: `mutation { signOut { ok } }`, token: token})
+		say(map[string]any{"id": "2", "type": "subscribe", "payload": ask})
+		if got := hear("next", "error"); !strings.Contains(got, "UNAUTHENTICATED") {
+			t.Errorf("after signing out: %s", got)
+		}
+	})
+}

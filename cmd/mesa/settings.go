@@ -96,20 +96,25 @@ func (s *settings) openMigrated(ctx context.Context, log *slog.Logger) (*db.DB, 
 	return database, nil
 }
 
-type configCmd struct{}
+// configCmd takes the settings of serve too, to print them.
+type configCmd struct{ serveCmd }
 
 // Run prints each setting as a line of an env file.
-func (configCmd) Run(out *streams, s *settings) error {
-	v := reflect.ValueOf(*s)
+func (c *configCmd) Run(out *streams, s *settings) error {
+	printSettings(out.stdout, reflect.ValueOf(*s))
+	printSettings(out.stdout, reflect.ValueOf(c.serveCmd))
+	return nil
+}
+
+func printSettings(w io.Writer, v reflect.Value) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		value := fmt.Sprint(v.Field(i).Interface())
 		if f.Tag.Get("secret") == "url" {
 			value = withoutPassword(value)
 		}
-		fmt.Fprintf(out.stdout, "%s=%s\n", f.Tag.Get("env"), value)
+		fmt.Fprintf(w, "%s=%s\n", f.Tag.Get("env"), value)
 	}
-	return nil
 }
 
 func withoutPassword(raw string) string {

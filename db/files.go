@@ -30,6 +30,12 @@ func (tx *Tx) DerivationFile(ctx context.Context, by *mesa.Actor, id mesa.Deriva
 	return tx.openFile(ctx, tx.View(by), "document.id = (SELECT l.document_id FROM derivations AS l WHERE l.id = ?)", string(id), field)
 }
 
+// ArchiveFile locks the document of a stay in the archive that the actor sees, or reaches with a permission, and opens its file;
+// NotFound of the field when there is none.
+func (tx *Tx) ArchiveFile(ctx context.Context, by *mesa.Actor, p mesa.Permission, id mesa.ArchiveRecordID, field string) (*mesa.File, error) {
+	return tx.openFile(ctx, tx.View(by).reaching(p), "document.id = (SELECT r.document_id FROM archive_records AS r WHERE r.id = ?)", string(id), field)
+}
+
 func (tx *Tx) openFile(ctx context.Context, view *View, where, id, field string) (*mesa.File, error) {
 	doc := &mesa.Document{}
 	q := view.visible(tx.NewSelect().Model(doc).Where(where, id))
@@ -57,6 +63,7 @@ func (tx *Tx) SaveFile(ctx context.Context, f *mesa.File) error {
 	if len(changes.Events) == 0 {
 		return nil // the verb changed nothing
 	}
+	isNewRecord := changes.Record != nil && changes.Record.LocationCode == ""
 	if err := tx.number(ctx, f, changes); err != nil {
 		return err
 	}
@@ -73,7 +80,7 @@ func (tx *Tx) SaveFile(ctx context.Context, f *mesa.File) error {
 			return fmt.Errorf("update leg: %w", err)
 		}
 	}
-	if err := tx.saveRecord(ctx, changes.Record); err != nil {
+	if err := tx.saveRecord(ctx, changes.Record, isNewRecord); err != nil {
 		return err
 	}
 	if err := tx.Grant(ctx, f.Doc.ID, changes.Grants); err != nil {
@@ -94,11 +101,11 @@ func (tx *Tx) saveDocument(ctx context.Context, doc *mesa.Document, isNew bool) 
 	return nil
 }
 
-func (tx *Tx) saveRecord(ctx context.Context, record *mesa.ArchiveRecord) (err error) {
+func (tx *Tx) saveRecord(ctx context.Context, record *mesa.ArchiveRecord, isNew bool) (err error) {
 	switch {
 	case record == nil:
 		return nil
-	case record.State == mesa.ArchiveActive:
+	case isNew:
 		_, err = tx.NewInsert().Model(record).Exec(ctx)
 	default:
 		_, err = tx.NewUpdate().Model(record).WherePK().Exec(ctx)

@@ -52,3 +52,29 @@ func asArchived(ctx context.Context, view *db.View, id mesa.DocumentID, record m
 	records, err := view.ArchiveRecordsByID(ctx, []mesa.ArchiveRecordID{record})
 	return doc, records[record], err
 }
+
+// UpdateArchiveRecordInput says where an archived document lies now.
+type UpdateArchiveRecordInput struct {
+	RecordID        mesa.ArchiveRecordID
+	PhysicalPlace   *string
+	ExpectedVersion *int
+}
+
+// MoveRecord notes where an archived document lies now.
+func (d *Desk) MoveRecord(ctx context.Context, by *mesa.Actor, in UpdateArchiveRecordInput) (doc *mesa.Document, record *mesa.ArchiveRecord, err error) {
+	err = d.write(ctx, by, func(tx *db.Tx) error {
+		f, err := tx.ArchiveFile(ctx, by, mesa.MayManageArchive, in.RecordID, "recordId")
+		if err != nil {
+			return err
+		}
+		if err := mesa.ExpectVersion(in.ExpectedVersion, f.Doc.Version); err != nil {
+			return err
+		}
+		if record, err = f.MoveRecord(in.RecordID, optionalLine(in.PhysicalPlace)); err != nil {
+			return err
+		}
+		doc = f.Doc
+		return tx.SaveFile(ctx, f)
+	})
+	return doc, record, err
+}

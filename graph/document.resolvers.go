@@ -137,6 +137,14 @@ func (r *mutationResolver) RestoreDocument(ctx context.Context, input desk.Resto
 	return documentPayload(r.Desk.Restore(ctx, actorOf(ctx), input))
 }
 
+func (r *mutationResolver) UpdateArchiveRecord(ctx context.Context, input desk.UpdateArchiveRecordInput) (*model.ArchiveDocumentPayload, error) {
+	doc, record, err := r.Desk.MoveRecord(ctx, actorOf(ctx), input)
+	if err != nil {
+		return nil, err
+	}
+	return &model.ArchiveDocumentPayload{Document: doc, Record: record}, nil
+}
+
 func (r *mutationResolver) BulkArchive(ctx context.Context, input desk.BulkArchiveInput) (*model.BulkDocumentPayload, error) {
 	results, err := r.Desk.BulkArchive(ctx, actorOf(ctx), input)
 	return &model.BulkDocumentPayload{Results: bulkDocumentResults(ctx, r.Log, results)}, err

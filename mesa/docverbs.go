@@ -88,6 +88,9 @@ func (f *File) Archive(class ArchiveClassification, policyCode string, place Tex
 	if policy == nil {
 		return nil, Invalid("policyCode", "La política de conservación no existe.")
 	}
+	if err := checkPlace(place); err != nil {
+		return nil, err
+	}
 	today := f.today()
 	f.record = &ArchiveRecord{
 		ID: f.ids.ArchiveRecord(f.at), DocumentID: d.ID, Classification: class, PolicyCode: policy.Code, ArchivedOn: today, ArchivedAt: f.at,
@@ -132,6 +135,44 @@ func (f *File) Restore(to AreaID, reason string) error {
 	f.event(DocumentRestored, nil, "Desarchivado hacia "+f.cat.AreaName(to), to).Reason = Text(reason)
 	f.settle()
 	return nil
+}
+
+// MoveRecord notes that the document lies elsewhere in the archive; the event keeps where it was.
+func (f *File) MoveRecord(id ArchiveRecordID, place Text) (*ArchiveRecord, error) {
+	if !f.by.MayAnywhere(MayManageArchive) {
+		return nil, ErrForbidden(MayManageArchive)
+	}
+	record := f.activeRecord(id)
+	if record == nil {
+		return nil, invalidTransition(f.Doc.State)
+	}
+	if err := checkPlace(place); err != nil {
+		return nil, err
+	}
+	if record.PhysicalPlace == place {
+		return record, nil
+	}
+	e := f.event(ArchiveMoved, nil, "Cambio de ubicación en el archivo")
+	e.change("physicalPlace", record.PhysicalPlace, place)
+	record.PhysicalPlace, f.record = place, record
+	f.settle()
+	return record, nil
+}
+
+// activeRecord is the stay in the archive that is not over, nil when it is not the one with this id.
+func (f *File) activeRecord(id ArchiveRecordID) *ArchiveRecord {
+	for _, r := range f.Records {
+		if r.ID == id && r.State == ArchiveActive {
+			return r
+		}
+	}
+	return nil
+}
+
+func checkPlace(place Text) error {
+	var v Violations
+	checkText(&v, "physicalPlace", string(place), 0, 255)
+	return v.Err()
 }
 
 // grantActor lets whoever shelved or fetched the document see it from then on, with their area.

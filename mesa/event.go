@@ -14,6 +14,7 @@ const (
 	DocumentReopened     EventType = "document.reopened"
 	DocumentArchived     EventType = "document.archived"
 	DocumentRestored     EventType = "document.restored"
+	ArchiveMoved         EventType = "document.archive_moved"
 	DocumentVoided       EventType = "document.voided"
 	DeadlineChanged      EventType = "document.deadline_changed"
 	DerivationCreated    EventType = "derivation.created"

@@ -54,6 +54,7 @@ const (
 	MayAssignSelf       Permission = "derivation.assignSelf"
 	MayArchive          Permission = "archive.create"
 	MayRestore          Permission = "archive.restore"
+	MayManageArchive    Permission = "archive.manage"
 	MayReadStatistics   Permission = "statistics.read"
 	MayManageUsers      Permission = "user.manage"
 	MayReadAudit        Permission = "audit.read"
@@ -91,6 +92,7 @@ var RolePermissions = []struct {
 	{MayAssignSelf, "● ◐ ◐ ◐ ◐ – – –"},
 	{MayArchive, "● ● ● – – ● – –"},
 	{MayRestore, "● ● – – – ● – –"},
+	{MayManageArchive, "● ● – – – ● – –"},
 	{MayReadStatistics, "● ● ● ◐ ◐ ◐ ● ●"},
 	{MayManageUsers, "● – – – – – – –"},
 	{MayReadAudit, "● – – – – – ● –"},

@@ -36,6 +36,7 @@ var specified = map[string]string{
 	"derivation.assignSelf":       "● ◐ ◐ ◐ ◐ – – –",
 	"archive.create":              "● ● ● – – ● – –",
 	"archive.restore":             "● ● – – – ● – –",
+	"archive.manage":              "● ● – – – ● – –",
 	"statistics.read":             "● ● ● ◐ ◐ ◐ ● ●",
 	"user.manage":                 "● – – – – – – –",
 	"audit.read":                  "● – – – – – ● –",

@@ -3445,6 +3445,62 @@ func UnmarshalSenderInput(ctx context.Context, raw any) (desk.SenderInput, error
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputUpdateArchiveRecordInput(ctx context.Context, obj any) (desk.UpdateArchiveRecordInput, error) {
+	var it desk.UpdateArchiveRecordInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"recordId", "physicalPlace", "expectedVersion"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "recordId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("recordId"))
+			data, err := ec.unmarshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐArchiveRecordID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RecordID = data
+		case "physicalPlace":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("physicalPlace"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PhysicalPlace = data
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalUpdateArchiveRecordInput unmarshals raw into the UpdateArchiveRecordInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalUpdateArchiveRecordInput(ctx context.Context, raw any) (desk.UpdateArchiveRecordInput, error) {
+	var out desk.UpdateArchiveRecordInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "UpdateArchiveRecordInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputUpdateDocumentInput(ctx context.Context, obj any) (desk.UpdateDocumentInput, error) {
 	var it desk.UpdateDocumentInput
 	if obj == nil {
@@ -5046,6 +5102,11 @@ func (ec *executionContext) marshalNSender2githubᚗcomᚋmesapartesᚋmesaᚋme
 
 func (ec *executionContext) unmarshalNSenderInput2githubᚗcomᚋmesapartesᚋmesaᚋdeskᚐSenderInput(ctx context.Context, v any) (desk.SenderInput, error) {
 	res, err := ec.unmarshalInputSenderInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNUpdateArchiveRecordInput2githubᚗcomᚋmesapartesᚋmesaᚋdeskᚐUpdateArchiveRecordInput(ctx context.Context, v any) (desk.UpdateArchiveRecordInput, error) {
+	res, err := ec.unmarshalInputUpdateArchiveRecordInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 

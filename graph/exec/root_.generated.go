@@ -319,31 +319,32 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		AcknowledgeCopy    func(childComplexity int, input desk.DerivationInput) int
-		ArchiveDocument    func(childComplexity int, input desk.ArchiveDocumentInput) int
-		AssignDerivation   func(childComplexity int, input desk.AssignDerivationInput) int
-		AttendDerivation   func(childComplexity int, input desk.AttendDerivationInput) int
-		BulkAcknowledge    func(childComplexity int, input desk.BulkDerivationsInput) int
-		BulkArchive        func(childComplexity int, input desk.BulkArchiveInput) int
-		BulkDerive         func(childComplexity int, input desk.BulkDeriveInput) int
-		BulkReceive        func(childComplexity int, input desk.BulkDerivationsInput) int
-		BulkTag            func(childComplexity int, input desk.BulkTagInput) int
-		DeriveDocument     func(childComplexity int, input desk.DeriveDocumentInput) int
-		ExtendDeadline     func(childComplexity int, input desk.ExtendDeadlineInput) int
-		ReassignDerivation func(childComplexity int, input desk.ReassignDerivationInput) int
-		RecallDerivation   func(childComplexity int, input desk.DerivationReasonInput) int
-		ReceiveDerivation  func(childComplexity int, input desk.DerivationInput) int
-		RegisterDocument   func(childComplexity int, input desk.RegisterDocumentInput) int
-		RejectDerivation   func(childComplexity int, input desk.DerivationReasonInput) int
-		ReopenDocument     func(childComplexity int, input desk.ReopenDocumentInput) int
-		RestoreDocument    func(childComplexity int, input desk.RestoreDocumentInput) int
-		ReturnDerivation   func(childComplexity int, input desk.DerivationReasonInput) int
-		SignIn             func(childComplexity int, input desk.SignInInput) int
-		SignOut            func(childComplexity int) int
-		UnwatchDocument    func(childComplexity int, input desk.WatchDocumentInput) int
-		UpdateDocument     func(childComplexity int, input desk.UpdateDocumentInput) int
-		VoidDocument       func(childComplexity int, input desk.VoidDocumentInput) int
-		WatchDocument      func(childComplexity int, input desk.WatchDocumentInput) int
+		AcknowledgeCopy     func(childComplexity int, input desk.DerivationInput) int
+		ArchiveDocument     func(childComplexity int, input desk.ArchiveDocumentInput) int
+		AssignDerivation    func(childComplexity int, input desk.AssignDerivationInput) int
+		AttendDerivation    func(childComplexity int, input desk.AttendDerivationInput) int
+		BulkAcknowledge     func(childComplexity int, input desk.BulkDerivationsInput) int
+		BulkArchive         func(childComplexity int, input desk.BulkArchiveInput) int
+		BulkDerive          func(childComplexity int, input desk.BulkDeriveInput) int
+		BulkReceive         func(childComplexity int, input desk.BulkDerivationsInput) int
+		BulkTag             func(childComplexity int, input desk.BulkTagInput) int
+		DeriveDocument      func(childComplexity int, input desk.DeriveDocumentInput) int
+		ExtendDeadline      func(childComplexity int, input desk.ExtendDeadlineInput) int
+		ReassignDerivation  func(childComplexity int, input desk.ReassignDerivationInput) int
+		RecallDerivation    func(childComplexity int, input desk.DerivationReasonInput) int
+		ReceiveDerivation   func(childComplexity int, input desk.DerivationInput) int
+		RegisterDocument    func(childComplexity int, input desk.RegisterDocumentInput) int
+		RejectDerivation    func(childComplexity int, input desk.DerivationReasonInput) int
+		ReopenDocument      func(childComplexity int, input desk.ReopenDocumentInput) int
+		RestoreDocument     func(childComplexity int, input desk.RestoreDocumentInput) int
+		ReturnDerivation    func(childComplexity int, input desk.DerivationReasonInput) int
+		SignIn              func(childComplexity int, input desk.SignInInput) int
+		SignOut             func(childComplexity int) int
+		UnwatchDocument     func(childComplexity int, input desk.WatchDocumentInput) int
+		UpdateArchiveRecord func(childComplexity int, input desk.UpdateArchiveRecordInput) int
+		UpdateDocument      func(childComplexity int, input desk.UpdateDocumentInput) int
+		VoidDocument        func(childComplexity int, input desk.VoidDocumentInput) int
+		WatchDocument       func(childComplexity int, input desk.WatchDocumentInput) int
 	}
 
 	PageInfo struct {
@@ -1889,6 +1890,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UnwatchDocument(childComplexity, args["input"].(desk.WatchDocumentInput)), true
+	case "Mutation.updateArchiveRecord":
+		if e.ComplexityRoot.Mutation.UpdateArchiveRecord == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateArchiveRecord_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateArchiveRecord(childComplexity, args["input"].(desk.UpdateArchiveRecordInput)), true
 	case "Mutation.updateDocument":
 		if e.ComplexityRoot.Mutation.UpdateDocument == nil {
 			break
@@ -2702,6 +2714,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("SenderInput", ec.unmarshalInputSenderInput),
 			graphql.NewInputUnmarshaler("SignInInput", ec.unmarshalInputSignInInput),
 			graphql.NewInputUnmarshaler("StatisticsFilter", ec.unmarshalInputStatisticsFilter),
+			graphql.NewInputUnmarshaler("UpdateArchiveRecordInput", ec.unmarshalInputUpdateArchiveRecordInput),
 			graphql.NewInputUnmarshaler("UpdateDocumentInput", ec.unmarshalInputUpdateDocumentInput),
 			graphql.NewInputUnmarshaler("VoidDocumentInput", ec.unmarshalInputVoidDocumentInput),
 			graphql.NewInputUnmarshaler("WatchDocumentInput", ec.unmarshalInputWatchDocumentInput),
@@ -3291,6 +3304,8 @@ extend type Mutation {
   archiveDocument("Which and how." input: ArchiveDocumentInput!): ArchiveDocumentPayload!
   "Takes a document out of the archive and puts it to work in an area."
   restoreDocument("Which, where and why." input: RestoreDocumentInput!): DocumentPayload!
+  "Notes that an archived document lies elsewhere now; the timeline keeps where it was."
+  updateArchiveRecord("Which and where." input: UpdateArchiveRecordInput!): ArchiveDocumentPayload!
   "Archives up to 100 documents, each on its own."
   bulkArchive("Which and how." input: BulkArchiveInput!): BulkDocumentPayload!
   "Adds and removes tags of up to 100 documents, each on its own."
@@ -3889,6 +3904,16 @@ input RestoreDocumentInput {
   "10 to 1000 characters."
   reason: String!
   "The version that was read."
+  expectedVersion: Int
+}
+
+"Where an archived document lies now."
+input UpdateArchiveRecordInput {
+  "Which stay in the archive; it must be the present one."
+  recordId: ID!
+  "Room, shelf, box; at most 255 characters; null when it is not known."
+  physicalPlace: String
+  "The document's version that was read."
   expectedVersion: Int
 }
 

@@ -42,6 +42,7 @@ type MutationResolver interface {
 	ReopenDocument(ctx context.Context, input desk.ReopenDocumentInput) (*model.DocumentPayload, error)
 	ArchiveDocument(ctx context.Context, input desk.ArchiveDocumentInput) (*model.ArchiveDocumentPayload, error)
 	RestoreDocument(ctx context.Context, input desk.RestoreDocumentInput) (*model.DocumentPayload, error)
+	UpdateArchiveRecord(ctx context.Context, input desk.UpdateArchiveRecordInput) (*model.ArchiveDocumentPayload, error)
 	BulkArchive(ctx context.Context, input desk.BulkArchiveInput) (*model.BulkDocumentPayload, error)
 	BulkTag(ctx context.Context, input desk.BulkTagInput) (*model.BulkDocumentPayload, error)
 	WatchDocument(ctx context.Context, input desk.WatchDocumentInput) (*model.DocumentPayload, error)
@@ -360,6 +361,20 @@ func (ec *executionContext) field_Mutation_unwatchDocument_args(ctx context.Cont
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (desk.WatchDocumentInput, error) {
 			return ec.unmarshalNWatchDocumentInput2githubᚗcomᚋmesapartesᚋmesaᚋdeskᚐWatchDocumentInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateArchiveRecord_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (desk.UpdateArchiveRecordInput, error) {
+			return ec.unmarshalNUpdateArchiveRecordInput2githubᚗcomᚋmesapartesᚋmesaᚋdeskᚐUpdateArchiveRecordInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1484,6 +1499,50 @@ func (ec *executionContext) fieldContext_Mutation_restoreDocument(ctx context.Co
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_restoreDocument_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateArchiveRecord(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateArchiveRecord(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateArchiveRecord(ctx, fc.Args["input"].(desk.UpdateArchiveRecordInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.ArchiveDocumentPayload) graphql.Marshaler {
+			return ec.marshalNArchiveDocumentPayload2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋgraphᚋmodelᚐArchiveDocumentPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateArchiveRecord(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ArchiveDocumentPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateArchiveRecord_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -2881,6 +2940,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "restoreDocument":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_restoreDocument(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateArchiveRecord":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateArchiveRecord(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++

@@ -82,16 +82,7 @@ func (db *DB) NumbersGiven(ctx context.Context) (n int64, err error) {
 // A party whose identity is known already is not stored again; documents then refer to the known one. Counters stay locked until the
 // end, so on a database in use a bulk should be small.
 func (db *DB) BulkInsert(ctx context.Context, cat *mesa.Catalogue, b Bulk) error {
-	for try := 1; ; try++ {
-		err := db.tryBulk(ctx, cat, b)
-		if err == nil {
-			db.commits.announce()
-			return nil
-		}
-		if try == maxTries || !db.dialect.isRetryable(err) || ctx.Err() != nil {
-			return err
-		}
-	}
+	return db.retried(ctx, func() error { return db.tryBulk(ctx, cat, b) })
 }
 
 // tryBulk holds on to the connection of its transaction, which COPY needs.

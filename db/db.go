@@ -168,8 +168,13 @@ const maxTries = 4
 // InTx runs fn in one write transaction and commits it when fn returns nil. A transaction that lost a deadlock is run again, so fn
 // must keep nothing outside tx. Errors come back as fn made them.
 func (db *DB) InTx(ctx context.Context, fn func(tx *Tx) error) error {
+	return db.retried(ctx, func() error { return db.tryTx(ctx, fn) })
+}
+
+// retried runs a transaction, again when it lost a deadlock, and tells of its commit.
+func (db *DB) retried(ctx context.Context, transaction func() error) error {
 	for try := 1; ; try++ {
-		err := db.tryTx(ctx, fn)
+		err := transaction()
 		if err == nil {
 			db.commits.announce()
 			return nil

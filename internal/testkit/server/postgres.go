@@ -73,7 +73,7 @@ func startPostgresOnce(ctx context.Context, bin string, as *account) (_ *Server,
 		program = append(program, "-c", setting)
 	}
 	ready := func() bool { return postmasterReady(filepath.Join(data, "postmaster.pid")) }
-	s, err := launch(folder, as, ready, time.Now().Add(time.Minute), program...)
+	s, err := launch(folder, as, "QUIT", ready, time.Now().Add(time.Minute), program...)
 	if err != nil {
 		return nil, err
 	}

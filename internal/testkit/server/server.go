@@ -37,21 +37,21 @@ func (s *Server) Stop() {
 
 // supervisor runs a server ("$@") in its folder ($1) until standard input ends, which it does even if the process at the other end
 // was killed with SIGKILL. The server alone keeps file descriptor 3 open: its other end reports the moment the server is gone.
-// SIGQUIT ends PostgreSQL at once; nothing in the folder is wanted afterwards.
+// The signal $2 ends it at once; nothing in the folder is wanted afterwards.
 const supervisor = `
-folder=$1; shift
+folder=$1 end=$2; shift 2
 "$@" </dev/null &
 server=$!
 exec 3>&-
 cat >/dev/null
-kill -QUIT $server 2>/dev/null
+kill -s $end $server 2>/dev/null
 wait $server
 cd / && rm -rf "$folder"
 `
 
 // launch starts program under the supervisor as the given account and returns once ready() says so.
 // When the server ends before that, the error carries the tail of its log.
-func launch(folder string, as *account, ready func() bool, deadline time.Time, program ...string) (_ *Server, err error) {
+func launch(folder string, as *account, end string, ready func() bool, deadline time.Time, program ...string) (_ *Server, err error) {
 	stdin, leash, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func launch(folder string, as *account, ready func() bool, deadline time.Time, p
 	}
 	defer log.Close()
 
-	cmd := exec.Command("/bin/sh", append([]string{"-c", supervisor, "supervisor", folder}, program...)...)
+	cmd := exec.Command("/bin/sh", append([]string{"-c", supervisor, "supervisor", folder, end}, program...)...)
 	as.apply(cmd, folder)
 	cmd.Stdin = stdin
 	cmd.Stdout, cmd.Stderr = log, log // never ours: "go test" waits until nobody holds its output any more

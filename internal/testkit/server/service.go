@@ -21,6 +21,18 @@ type Service struct {
 // Services is everything a full test run starts. A new server is one more row.
 var Services = []Service{
 	Postgres,
+	Redis,
+}
+
+// Redis is Redis, 7 or newer.
+var Redis = Service{
+	Name:      "Redis",
+	Env:       "MESA_TEST_REDIS_URL",
+	Debian:    "redis-server",
+	Other:     "macOS: brew install redis; Fedora: dnf install redis",
+	Installed: redisInstalled,
+	Start:     startRedis,
+	Tidy:      tidyRedis,
 }
 
 // Postgres is PostgreSQL, 15 or newer.

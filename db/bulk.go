@@ -82,29 +82,27 @@ func (db *DB) NumbersGiven(ctx context.Context) (n int64, err error) {
 // A party whose identity is known already is not stored again; documents then refer to the known one. Counters stay locked until the
 // end, so on a database in use a bulk should be small.
 func (db *DB) BulkInsert(ctx context.Context, cat *mesa.Catalogue, b Bulk) error {
-	return db.retried(ctx, func() error { return db.tryBulk(ctx, cat, b) })
+	return db.retried(ctx, func() (Change, error) { return db.tryBulk(ctx, cat, b) })
 }
 
 // tryBulk holds on to the connection of its transaction, which COPY needs.
-func (db *DB) tryBulk(ctx context.Context, cat *mesa.Catalogue, b Bulk) error {
+func (db *DB) tryBulk(ctx context.Context, cat *mesa.Catalogue, b Bulk) (Change, error) {
 	conn, err := db.write.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("bulk: %w", err)
+		return Change{}, fmt.Errorf("bulk: %w", err)
 	}
 	defer conn.Close()
 	inner, err := conn.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return Change{}, fmt.Errorf("begin: %w", err)
 	}
 	defer inner.Rollback() // after a commit this does nothing
 	w := &bulkWriter{Tx: &Tx{Tx: inner, db: db}, conn: conn.Conn}
 	if err := w.store(ctx, cat, b); err != nil {
-		return err
+		return Change{}, err
 	}
-	if err := inner.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
+	w.touched.tag(mesa.Everything)
+	return w.commit(ctx)
 }
 
 // bulkWriter is a transaction and the connection that it runs on.

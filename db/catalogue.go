@@ -13,8 +13,9 @@ import (
 // Catalogue is the snapshot of the given version; it is read once per process and version. Version 0 asks for the present one.
 func (db *DB) Catalogue(ctx context.Context, version int64) (*mesa.Catalogue, error) {
 	if version == 0 {
-		if err := db.read.NewRaw("SELECT version FROM catalogue_version").Scan(ctx, &version); err != nil {
-			return nil, fmt.Errorf("read catalogue version: %w", err)
+		var err error
+		if version, err = db.catalogueVersion(ctx); err != nil {
+			return nil, err
 		}
 	}
 	if c := db.catalogue.Load(); c != nil && c.Version >= version {
@@ -85,8 +86,13 @@ func (db *DB) loadCalendar(ctx context.Context, tx bun.Tx, c *mesa.Catalogue) er
 	return nil
 }
 
-// TouchCatalogue must be called by whoever changes a table of the catalogue: each process reads it anew with its next request.
+// TouchCatalogue must be called by whoever changes a table of the catalogue, or what people may do: each process reads it anew with
+// its next request.
 func (tx *Tx) TouchCatalogue(ctx context.Context) error {
-	_, err := tx.NewRaw("UPDATE catalogue_version SET version = version + 1").Exec(ctx)
-	return err
+	var version int64
+	if err := tx.NewRaw("UPDATE catalogue_version SET version = version + 1 RETURNING version").Scan(ctx, &version); err != nil {
+		return fmt.Errorf("touch catalogue: %w", err)
+	}
+	tx.touched.catalogue(version)
+	return nil
 }

@@ -50,6 +50,7 @@ func (v *View) TimelinePages(ctx context.Context, keys []ChildPage) (map[ChildPa
 func childPages[T any](ctx context.Context, v *View, c child[T], keys []ChildPage) (map[ChildPage]*Slice[*T], error) {
 	alike := map[ChildPage][]mesa.DocumentID{}
 	for _, key := range keys {
+		saw(ctx, key.DocumentID)
 		id := key.DocumentID
 		key.DocumentID = ""
 		alike[key] = append(alike[key], id)

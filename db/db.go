@@ -32,6 +32,7 @@ type Options struct {
 	Now      func() time.Time // the one clock; default time.Now
 	Log      *slog.Logger     // default: discard
 	SlowAt   time.Duration    // statements from here on are logged; 0 logs none
+	Changed  func(Change)     // told of each commit before whoever made it goes on; it must not take long
 }
 
 // DB is an open database. On SQLite one connection writes and several read; on PostgreSQL both are the same pool.
@@ -41,6 +42,7 @@ type DB struct {
 	now         func() time.Time
 	log         *slog.Logger
 	commits     commits
+	changed     func(Change)
 
 	catalogue   atomic.Pointer[mesa.Catalogue]
 	catalogueMu sync.Mutex
@@ -54,7 +56,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	db := &DB{now: opts.Now, log: opts.Log}
+	db := &DB{now: opts.Now, log: opts.Log, changed: opts.Changed}
 	if err := db.connect(url, opts); err != nil {
 		return nil, err
 	}
@@ -153,8 +155,9 @@ func (db *DB) Backend() string { return db.dialect.name() }
 // Tx is a write transaction.
 type Tx struct {
 	bun.Tx
-	db  *DB
-	ids mesa.IDs
+	db      *DB
+	ids     mesa.IDs
+	touched touched
 }
 
 // IDs makes the ids of this transaction.
@@ -168,14 +171,17 @@ const maxTries = 4
 // InTx runs fn in one write transaction and commits it when fn returns nil. A transaction that lost a deadlock is run again, so fn
 // must keep nothing outside tx. Errors come back as fn made them.
 func (db *DB) InTx(ctx context.Context, fn func(tx *Tx) error) error {
-	return db.retried(ctx, func() error { return db.tryTx(ctx, fn) })
+	return db.retried(ctx, func() (Change, error) { return db.tryTx(ctx, fn) })
 }
 
 // retried runs a transaction, again when it lost a deadlock, and tells of its commit.
-func (db *DB) retried(ctx context.Context, transaction func() error) error {
+func (db *DB) retried(ctx context.Context, transaction func() (Change, error)) error {
 	for try := 1; ; try++ {
-		err := transaction()
+		change, err := transaction()
 		if err == nil {
+			if db.changed != nil && len(change.Tags) > 0 {
+				db.changed(change)
+			}
 			db.commits.announce()
 			return nil
 		}
@@ -185,19 +191,17 @@ func (db *DB) retried(ctx context.Context, transaction func() error) error {
 	}
 }
 
-func (db *DB) tryTx(ctx context.Context, fn func(tx *Tx) error) error {
+func (db *DB) tryTx(ctx context.Context, fn func(tx *Tx) error) (Change, error) {
 	inner, err := db.write.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return Change{}, fmt.Errorf("begin: %w", err)
 	}
 	defer inner.Rollback() // after a commit this does nothing
-	if err := fn(&Tx{Tx: inner, db: db}); err != nil {
-		return err
+	tx := &Tx{Tx: inner, db: db}
+	if err := fn(tx); err != nil {
+		return Change{}, err
 	}
-	if err := inner.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
+	return tx.commit(ctx)
 }
 
 // notFound turns "no rows" into ErrNotFound of a field and wraps everything else.

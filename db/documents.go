@@ -13,6 +13,11 @@ import (
 
 // Documents lists visible documents.
 func (v *View) Documents(ctx context.Context, f mesa.DocumentFilter, by mesa.DocumentOrder, p Page) (Slice[*mesa.Document], error) {
+	if f.AreaID != "" {
+		sawOf(ctx, f.AreaID)
+	} else {
+		v.sawAll(ctx)
+	}
 	order := documentOrders[by]
 	q := v.where(v.visible(v.idb.NewSelect().Model((*mesa.Document)(nil))), f)
 	total := 0

@@ -28,6 +28,7 @@ func (tx *Tx) AppendEvents(ctx context.Context, events []*mesa.Event) error {
 	if _, err := tx.NewInsert().Model(&events).ExcludeColumn("seq", "tx").Returning("NULL").Exec(ctx); err != nil {
 		return fmt.Errorf("append events: %w", err)
 	}
+	tx.touched.events(events)
 	return nil
 }
 
@@ -59,7 +60,9 @@ func (v *View) EventsByID(ctx context.Context, ids []mesa.EventID) (map[mesa.Eve
 	if err := v.visible(q).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("events by id: %w", err)
 	}
-	return byID(rows, func(e *mesa.Event) mesa.EventID { return e.ID }), nil
+	found := byID(rows, func(e *mesa.Event) mesa.EventID { return e.ID })
+	sawParts(ctx, v, ids, found, func(e *mesa.Event) mesa.DocumentID { return e.DocumentID })
+	return found, nil
 }
 
 // commits wakes whoever waits for the next commit of this process.

@@ -128,6 +128,11 @@ func (tx *Tx) Grant(ctx context.Context, id mesa.DocumentID, grantees []string) 
 	if _, err := tx.NewInsert().Model(&rows).On("CONFLICT DO NOTHING").Exec(ctx); err != nil {
 		return fmt.Errorf("grant access: %w", err)
 	}
+	for _, g := range grantees {
+		if mesa.KindOf(g) == mesa.UserNode {
+			tx.touched.tag(mesa.GrantsTag(mesa.UserID(g)))
+		}
+	}
 	return nil
 }
 

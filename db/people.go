@@ -7,7 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/uptrace/bun"
 
 	"github.com/mesapartes/mesa/mesa"
 )
@@ -55,6 +58,23 @@ func (db *DB) Actor(ctx context.Context, token string) (*mesa.Actor, error) {
 	actor := mesa.NewActor(cat, &mesa.User{ID: row.ID, FullName: row.FullName}, grants, areas)
 	actor.SessionID, actor.ExpiresAt = row.SessionID, row.ExpiresAt
 	return actor, nil
+}
+
+// manyGrants is how many documents that were given to a user in person are looked at one by one.
+const manyGrants = 500
+
+// SeesMore says whether the actor may see a document that others with the same rights may not, because it was given to them in person.
+// It is true, too, for whoever was given so many that finding out would take long.
+func (db *DB) SeesMore(ctx context.Context, actor *mesa.Actor) (yes bool, err error) {
+	mesa.Saw(ctx, mesa.GrantsTag(actor.UserID))
+	err = db.read.NewRaw(`SELECT count(*) > ? OR coalesce(max(CASE WHEN EXISTS (
+			SELECT 1 FROM document_access AS theirs WHERE theirs.document_id = own.document_id AND theirs.grantee IN (?)) THEN 0 ELSE 1 END), 0) = 1
+		FROM (SELECT a.document_id FROM document_access AS a WHERE a.grantee = ? LIMIT ?) AS own`,
+		manyGrants, bun.List(append(slices.Clone(actor.Visible()), "")), actor.UserID, manyGrants+1).Scan(ctx, &yes)
+	if err != nil {
+		return false, fmt.Errorf("read what was given in person: %w", err)
+	}
+	return yes, nil
 }
 
 // inForce keeps the roles and memberships that hold on a day, the primary area first.
@@ -229,4 +249,44 @@ func (tx *Tx) SetPassword(ctx context.Context, id mesa.UserID, hash string) erro
 	}
 	_, err := tx.NewRaw("UPDATE sessions SET ended_at = ? WHERE user_id = ? AND ended_at IS NULL", tx.Now(), id).Exec(ctx)
 	return err
+}
+
+// GrantRole gives an account a role in one area, or ("") in the whole institution; it says whether that is new.
+func (tx *Tx) GrantRole(ctx context.Context, grant *mesa.RoleAssignment) (bool, error) {
+	return tx.changedPeople(ctx)(tx.NewInsert().Model(grant).On("CONFLICT DO NOTHING").Returning("NULL").Exec(ctx))
+}
+
+// RevokeRole takes a role away; it says whether the account had it.
+func (tx *Tx) RevokeRole(ctx context.Context, user mesa.UserID, role mesa.RoleCode, area mesa.AreaID) (bool, error) {
+	return tx.changedPeople(ctx)(tx.NewRaw("DELETE FROM role_assignments WHERE user_id = ? AND role = ? AND area_id = ?", user, role, area).Exec(ctx))
+}
+
+// SetActive lets an account sign in and act, or no longer; it says whether that changed.
+func (tx *Tx) SetActive(ctx context.Context, user mesa.UserID, active bool) (bool, error) {
+	return tx.changedPeople(ctx)(tx.NewRaw("UPDATE users SET is_active = ? WHERE id = ? AND is_active <> ?", active, user, active).Exec(ctx))
+}
+
+// HasOtherAdmin says whether there is an active administrator of the whole institution besides one account. It locks the accounts, so
+// that two administrators cannot remove each other.
+func (tx *Tx) HasOtherAdmin(ctx context.Context, but mesa.UserID, today mesa.Date) (bool, error) {
+	var ids []mesa.UserID
+	q := tx.NewSelect().Model((*mesa.User)(nil)).Column("id").Where("is_active").
+		Where("id IN (SELECT r.user_id FROM role_assignments AS r WHERE r.role = ? AND r.area_id = '' AND (r.until_on IS NULL OR r.until_on >= ?))", mesa.Admin, today).Order("id")
+	if err := tx.db.dialect.forUpdate(q, "user").Scan(ctx, &ids); err != nil {
+		return false, fmt.Errorf("find administrators: %w", err)
+	}
+	return slices.ContainsFunc(ids, func(id mesa.UserID) bool { return id != but }), nil
+}
+
+// changedPeople says whether a statement changed a row, and if so makes every process read anew who may do what.
+func (tx *Tx) changedPeople(ctx context.Context) func(sql.Result, error) (bool, error) {
+	return func(result sql.Result, err error) (bool, error) {
+		if err != nil {
+			return false, fmt.Errorf("change an account: %w", err)
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return false, err
+		}
+		return true, tx.TouchCatalogue(ctx)
+	}
 }

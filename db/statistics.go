@@ -64,7 +64,7 @@ func (o *once[T]) get(ctx context.Context, work func(context.Context) (T, error)
 
 // Statistics prepares the figures of a period; nothing is read yet. Forbidden without statistics.read or for an area whose figures
 // the actor may not see.
-func (v *View) Statistics(filter mesa.StatisticsFilter) (*Figures, error) {
+func (v *View) Statistics(ctx context.Context, filter mesa.StatisticsFilter) (*Figures, error) {
 	if !v.actor.MayAnywhere(mesa.MayReadStatistics) {
 		return nil, mesa.ErrForbidden(mesa.MayReadStatistics)
 	}
@@ -77,6 +77,14 @@ func (v *View) Statistics(filter mesa.StatisticsFilter) (*Figures, error) {
 	}
 	if filter.TypeID != "" {
 		f.filter.TypeID = v.typeIDs([]mesa.DocumentTypeID{filter.TypeID})[0]
+	}
+	switch {
+	case f.took != nil:
+		sawOf(ctx, f.took...)
+	case f.readsAll():
+		mesa.Saw(ctx, mesa.AnyDocument)
+	default:
+		v.sawAll(ctx)
 	}
 	return f, nil
 }

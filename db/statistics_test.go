@@ -242,7 +242,7 @@ func field[T any](ctx context.Context, method func(context.Context) (T, error)) 
 
 func mustFigures(t *testing.T, d *statisticsDesk, by *mesa.Actor, filter mesa.StatisticsFilter) map[string]any {
 	t.Helper()
-	f, err := d.db.View(by).Statistics(filter)
+	f, err := d.db.View(by).Statistics(t.Context(), filter)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -647,14 +647,14 @@ func TestStatisticsRefusesWhatItCannotAnswer(t *testing.T) {
 			{"another area", legal, mesa.StatisticsFilter{AreaID: inHR}, mesa.Forbidden, ""},
 			{"without roles", nobody, mesa.StatisticsFilter{}, mesa.Forbidden, ""},
 		} {
-			_, err := d.db.View(c.by).Statistics(c.filter)
+			_, err := d.db.View(c.by).Statistics(t.Context(), c.filter)
 			if mesa.CodeOf(err) != c.code {
 				t.Errorf("%s: %v, want %q", c.name, err, c.code)
 			} else if e, ok := errors.AsType[*mesa.Error](err); ok && e.Field != c.field {
 				t.Errorf("%s: blames %q, want %q", c.name, e.Field, c.field)
 			}
 		}
-		f, err := d.db.View(everybody).Statistics(mesa.StatisticsFilter{})
+		f, err := d.db.View(everybody).Statistics(t.Context(), mesa.StatisticsFilter{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -673,7 +673,7 @@ func TestStatisticsRefusesWhatItCannotAnswer(t *testing.T) {
 func TestStatisticsRunEachStatementOnce(t *testing.T) {
 	eachStatisticsDesk(t, func(t *testing.T, d *statisticsDesk) {
 		page := func(by *mesa.Actor) int {
-			f, err := d.db.View(by).Statistics(mesa.StatisticsFilter{})
+			f, err := d.db.View(by).Statistics(t.Context(), mesa.StatisticsFilter{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -707,7 +707,7 @@ func TestStatisticsRunEachStatementOnce(t *testing.T) {
 				t.Errorf("60 documents take %d statements", n)
 			}
 		}
-		f, err := d.db.View(readers[0]).Statistics(mesa.StatisticsFilter{})
+		f, err := d.db.View(readers[0]).Statistics(t.Context(), mesa.StatisticsFilter{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -725,7 +725,7 @@ func TestStatisticsRunEachStatementOnce(t *testing.T) {
 
 func TestACancelledFigureFailsForAll(t *testing.T) {
 	eachStatisticsDesk(t, func(t *testing.T, d *statisticsDesk) {
-		f, err := d.db.View(d.actor(mesa.Viewer, "")).Statistics(mesa.StatisticsFilter{})
+		f, err := d.db.View(d.actor(mesa.Viewer, "")).Statistics(t.Context(), mesa.StatisticsFilter{})
 		if err != nil {
 			t.Fatal(err)
 		}

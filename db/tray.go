@@ -98,6 +98,12 @@ func (v *View) trayArgs(area mesa.AreaID) trayArgs {
 func (v *View) Tray(ctx context.Context, area mesa.AreaID, box mesa.TrayBox, p Page) (Slice[*mesa.TrayItem], error) {
 	none := Slice[*mesa.TrayItem]{}
 	t := trayOf(box)
+	if box == mesa.TrayWatched {
+		mesa.SawOneself(ctx, mesa.WatchesTag(v.actor.UserID))
+		v.sawAll(ctx)
+	} else {
+		sawOf(ctx, area)
+	}
 	total := 0
 	if p.WithTotal {
 		if err := v.trayQuery(t, area).ColumnExpr("count(*)").Scan(ctx, &total); err != nil {
@@ -146,20 +152,28 @@ func trayOf(box mesa.TrayBox) tray {
 	return tray{box: box, where: "1 = 0"}
 }
 
-// TrayCounts counts every box of an area in one statement.
+// TrayCounts counts every box of an area in one statement. It counts what the actor follows, too, whether they see it or not: only for
+// those who follow something do the counts depend on more than the area's documents.
 func (v *View) TrayCounts(ctx context.Context, area mesa.AreaID) ([]*mesa.TrayCount, error) {
+	sawOf(ctx, area)
+	mesa.SawOneself(ctx, mesa.WatchesTag(v.actor.UserID))
+	followed := 0
 	counts := make([]*mesa.TrayCount, len(trays))
 	q := v.idb.NewSelect()
 	for i, t := range trays {
 		counts[i] = &mesa.TrayCount{Box: t.box}
 		q = q.ColumnExpr("(?) AS ?", v.trayQuery(t, area).ColumnExpr("count(*)"), bun.Ident(strings.ToLower(string(t.box))))
 	}
-	into := make([]any, len(counts))
+	q = q.ColumnExpr("(SELECT count(*) FROM watches AS w WHERE w.user_id = ?) AS followed", v.actor.UserID)
+	into := make([]any, len(counts), len(counts)+1)
 	for i := range counts {
 		into[i] = &counts[i].Count
 	}
-	if err := q.Scan(ctx, into...); err != nil {
+	if err := q.Scan(ctx, append(into, &followed)...); err != nil {
 		return nil, fmt.Errorf("count trays: %w", err)
+	}
+	if followed > 0 {
+		v.sawAll(ctx)
 	}
 	return counts, nil
 }

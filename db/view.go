@@ -76,6 +76,44 @@ func (v *View) visible(q *bun.SelectQuery) *bun.SelectQuery {
 	return q.Where("(document.confidentiality IN (?) OR "+strings.TrimSuffix(access, ")")+" LIMIT 1 OFFSET 0))", bun.List(v.scope.Open), bun.List(v.scope.Grantees))
 }
 
+// sawAll notes that an answer is made from all documents that the actor sees: a change of any of them may change it.
+func (v *View) sawAll(ctx context.Context) {
+	if len(v.scope.Open) > 0 || v.actor.Kind == mesa.ActorSystem {
+		mesa.Saw(ctx, mesa.AnyDocument)
+		return
+	}
+	for _, g := range v.scope.Grantees {
+		mesa.Saw(ctx, mesa.ParticipantTag(g))
+	}
+}
+
+// sawOf notes that an answer is made from the documents in which areas take part. An area takes part in whatever it holds, registered
+// or was sent, for ever.
+func sawOf(ctx context.Context, areas ...mesa.AreaID) {
+	for _, a := range areas {
+		mesa.Saw(ctx, mesa.ParticipantTag(string(a)))
+	}
+}
+
+// saw notes that an answer is made from documents with what hangs on them, or from their absence.
+func saw(ctx context.Context, ids ...mesa.DocumentID) {
+	tags := make([]mesa.Tag, len(ids))
+	for i, id := range ids {
+		tags[i] = mesa.DocumentTag(id)
+	}
+	mesa.Saw(ctx, tags...)
+}
+
+// sawParts notes that an answer is made from parts of documents, such as legs; one that was not found may belong to any document.
+func sawParts[K comparable, V any](ctx context.Context, v *View, asked []K, found map[K]*V, document func(*V) mesa.DocumentID) {
+	for _, part := range found {
+		saw(ctx, document(part))
+	}
+	if len(found) < len(asked) {
+		v.sawAll(ctx)
+	}
+}
+
 // byID makes the map that loaders want from rows.
 func byID[K comparable, V any](rows []*V, key func(*V) K) map[K]*V {
 	m := make(map[K]*V, len(rows))
@@ -87,6 +125,7 @@ func byID[K comparable, V any](rows []*V, key func(*V) K) map[K]*V {
 
 // DocumentsByID finds the visible ones among documents; the others are missing from the map.
 func (v *View) DocumentsByID(ctx context.Context, ids []mesa.DocumentID) (map[mesa.DocumentID]*mesa.Document, error) {
+	saw(ctx, ids...)
 	var rows []*mesa.Document
 	if err := v.visible(v.idb.NewSelect().Model(&rows).Where("document.id IN (?)", bun.List(ids))).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("documents by id: %w", err)
@@ -118,8 +157,10 @@ func (v *View) Document(ctx context.Context, by DocumentBy) (*mesa.Document, err
 		q = q.Where("document.tracking_code = ?", code)
 	}
 	if err := v.visible(q).Scan(ctx); err != nil {
+		v.sawAll(ctx)
 		return nil, notFound(err, "", "find document")
 	}
+	saw(ctx, doc.ID)
 	return doc, nil
 }
 
@@ -131,12 +172,15 @@ func (v *View) DerivationsByID(ctx context.Context, ids []mesa.DerivationID) (ma
 	if err := v.visible(q).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("derivations by id: %w", err)
 	}
-	return byID(rows, func(l *mesa.Derivation) mesa.DerivationID { return l.ID }), nil
+	found := byID(rows, func(l *mesa.Derivation) mesa.DerivationID { return l.ID })
+	sawParts(ctx, v, ids, found, func(l *mesa.Derivation) mesa.DocumentID { return l.DocumentID })
+	return found, nil
 }
 
 // LegsByDocument lists all legs of each document in the order they were sent; every key is there, with an empty list if need be.
 // The documents must come from this view.
 func (v *View) LegsByDocument(ctx context.Context, ids []mesa.DocumentID) (map[mesa.DocumentID][]*mesa.Derivation, error) {
+	saw(ctx, ids...)
 	var rows []*mesa.Derivation
 	if err := v.idb.NewSelect().Model(&rows).Where("document_id IN (?)", bun.List(ids)).Order("document_id", "id").Scan(ctx); err != nil {
 		return nil, fmt.Errorf("legs by document: %w", err)
@@ -147,6 +191,7 @@ func (v *View) LegsByDocument(ctx context.Context, ids []mesa.DocumentID) (map[m
 // ArchiveRecordsByDocument lists the stays in the archive of each document, oldest first; every key is there.
 // The documents must come from this view.
 func (v *View) ArchiveRecordsByDocument(ctx context.Context, ids []mesa.DocumentID) (map[mesa.DocumentID][]*mesa.ArchiveRecord, error) {
+	saw(ctx, ids...)
 	var rows []*mesa.ArchiveRecord
 	if err := v.idb.NewSelect().Model(&rows).Where("document_id IN (?)", bun.List(ids)).Order("document_id", "id").Scan(ctx); err != nil {
 		return nil, fmt.Errorf("archive records by document: %w", err)
@@ -162,7 +207,9 @@ func (v *View) ArchiveRecordsByID(ctx context.Context, ids []mesa.ArchiveRecordI
 	if err := v.visible(q).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("archive records by id: %w", err)
 	}
-	return byID(rows, func(r *mesa.ArchiveRecord) mesa.ArchiveRecordID { return r.ID }), nil
+	found := byID(rows, func(r *mesa.ArchiveRecord) mesa.ArchiveRecordID { return r.ID })
+	sawParts(ctx, v, ids, found, func(r *mesa.ArchiveRecord) mesa.DocumentID { return r.DocumentID })
+	return found, nil
 }
 
 func grouped[V any](ids []mesa.DocumentID, rows []*V, parent func(*V) mesa.DocumentID) map[mesa.DocumentID][]*V {

@@ -127,8 +127,9 @@ func (r *Resolver) visibleArea(ctx context.Context, id string) (mesa.AreaID, err
 	if area == nil {
 		return "", mesa.ErrNotFound("areaId")
 	}
-	if !actorOf(ctx).SeesArea(area.ID) {
-		return "", r.Desk.Deny(ctx, actorOf(ctx), mesa.ErrForbidden(mesa.MayReadDocuments))
+	mesa.Saw(ctx)
+	if actor := viewOf(ctx).Actor(); !actor.SeesArea(area.ID) {
+		return "", r.Desk.Deny(ctx, actor, mesa.ErrForbidden(mesa.MayReadDocuments))
 	}
 	return area.ID, nil
 }

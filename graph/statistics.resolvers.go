@@ -22,7 +22,7 @@ func (r *categoryShareResolver) Category(ctx context.Context, obj *mesa.Category
 }
 
 func (r *queryResolver) Statistics(ctx context.Context, filter *mesa.StatisticsFilter) (*db.Figures, error) {
-	figures, err := viewOf(ctx).Statistics(deref(filter))
+	figures, err := viewOf(ctx).Statistics(ctx, deref(filter))
 	if mesa.CodeOf(err) == mesa.Forbidden {
 		return nil, r.Desk.Deny(ctx, actorOf(ctx), err)
 	}

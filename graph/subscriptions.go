@@ -3,7 +3,6 @@ package graph
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/graph/model"
@@ -18,7 +17,7 @@ func (r *Resolver) documentChanges(ctx context.Context, id mesa.DocumentID) (<-c
 	if _, err := viewOf(ctx).Document(ctx, db.DocumentBy{ID: id}); err != nil {
 		return nil, err
 	}
-	return follow(ctx, r, func(e *mesa.Event) bool { return e.DocumentID == id && isShown(e.Type) },
+	return follow(ctx, r, func(e *mesa.Event) bool { return e.DocumentID == id && e.Type.IsShown() },
 		func(ctx context.Context, view *db.View, e *mesa.Event) (*model.DocumentChange, error) {
 			doc, err := view.Document(ctx, db.DocumentBy{ID: id})
 			return &model.DocumentChange{Event: e, Document: doc}, err
@@ -31,7 +30,7 @@ func (r *Resolver) trayChanges(ctx context.Context, areaID string) (<-chan *mode
 	if err != nil {
 		return nil, err
 	}
-	return follow(ctx, r, func(e *mesa.Event) bool { return isShown(e.Type) && slices.Contains(e.AreaIDs, area) },
+	return follow(ctx, r, func(e *mesa.Event) bool { return e.Type.IsShown() && slices.Contains(e.AreaIDs, area) },
 		func(ctx context.Context, view *db.View, e *mesa.Event) (*model.TrayChange, error) {
 			if !view.Actor().SeesArea(area) {
 				return nil, mesa.ErrForbidden(mesa.MayReadDocuments)
@@ -42,11 +41,6 @@ func (r *Resolver) trayChanges(ctx context.Context, areaID string) (<-chan *mode
 			counts, err := view.TrayCounts(ctx, area)
 			return &model.TrayChange{Event: e, Counts: counts}, err
 		})
-}
-
-// isShown says whether an event is for more eyes than the auditor's.
-func isShown(t mesa.EventType) bool {
-	return strings.HasPrefix(string(t), "document.") || strings.HasPrefix(string(t), "derivation.")
 }
 
 // skip makes an event that the subscriber may not see pass unseen; other errors end the subscription.

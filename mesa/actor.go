@@ -1,7 +1,9 @@
 package mesa
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -23,6 +25,26 @@ type Actor struct {
 	rights  map[Permission]right
 	visible []AreaID // areas whose participation makes a document visible
 }
+
+// RightsKey is the same for two actors of the same catalogue exactly when they have the same rights in the same areas, so that they
+// see the same, apart from documents that were given to one of them in person.
+func (a *Actor) RightsKey() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s|%q|%q", a.Kind, a.visible, a.Areas)
+	for _, row := range RolePermissions {
+		if r := a.rights[row.Permission]; r.everywhere {
+			b.WriteString("|*")
+		} else {
+			areas := slices.Clone(r.areas)
+			slices.Sort(areas)
+			fmt.Fprintf(&b, "|%q", slices.Compact(areas))
+		}
+	}
+	return b.String()
+}
+
+// Visible lists the areas whose documents the actor sees because they work there or head them.
+func (a *Actor) Visible() []AreaID { return a.visible }
 
 // right is where a permission holds.
 type right struct {

@@ -28,6 +28,10 @@ const (
 	DocumentClosed      Code = "DOCUMENT_CLOSED"
 	LimitExceeded       Code = "LIMIT_EXCEEDED"
 	Internal            Code = "INTERNAL"
+
+	PersistedQueryNotFound     Code = "PERSISTED_QUERY_NOT_FOUND"
+	PersistedQueryHashMismatch Code = "PERSISTED_QUERY_HASH_MISMATCH"
+	PersistedQueryRequired     Code = "PERSISTED_QUERY_REQUIRED"
 )
 
 // ErrorCodes says in one sentence what each code means to a client.
@@ -52,6 +56,9 @@ var ErrorCodes = []struct {
 	{NotHolder, "No area of the actor holds the document."},
 	{DocumentClosed, "The document is archived, voided or not filed and no longer changes."},
 	{LimitExceeded, "More was asked for than the limit allows; `limit` says how much."},
+	{PersistedQueryNotFound, "No document is known by this id or hash: send the text with its hash."},
+	{PersistedQueryHashMismatch, "The text is not the one that the id or the hash stands for."},
+	{PersistedQueryRequired, "This server runs trusted documents only, and the text is none of them."},
 	{Internal, "Something failed inside; `id` finds it in the log."},
 }
 

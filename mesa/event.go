@@ -31,18 +31,23 @@ const (
 
 // Events that only the audit trail shows.
 const (
-	SignedIn       EventType = "auth.signin"
-	SignInFailed   EventType = "auth.signin_failed"
-	SignedOut      EventType = "auth.signout"
-	AccountLocked  EventType = "auth.locked"
-	AccessDenied   EventType = "access.denied"
-	UserCreated    EventType = "user.created"
-	PasswordSet    EventType = "user.password_set"
-	WatchStarted   EventType = "watch.started"
-	WatchEnded     EventType = "watch.ended"
-	DemoCreated    EventType = "system.demo_created"
-	DataSeeded     EventType = "system.seeded"
-	SystemMigrated EventType = "system.migrated"
+	SignedIn        EventType = "auth.signin"
+	SignInFailed    EventType = "auth.signin_failed"
+	SignedOut       EventType = "auth.signout"
+	AccountLocked   EventType = "auth.locked"
+	AccessDenied    EventType = "access.denied"
+	UserCreated     EventType = "user.created"
+	PasswordSet     EventType = "user.password_set"
+	RoleGranted     EventType = "user.role_granted"
+	RoleRevoked     EventType = "user.role_revoked"
+	UserActivated   EventType = "user.activated"
+	UserDeactivated EventType = "user.deactivated"
+	WatchStarted    EventType = "watch.started"
+	WatchEnded      EventType = "watch.ended"
+	DemoCreated     EventType = "system.demo_created"
+	DataSeeded      EventType = "system.seeded"
+	SystemMigrated  EventType = "system.migrated"
+	CacheCleared    EventType = "system.cache_cleared"
 )
 
 // Change is a field before and after; nil stands for "no value".

@@ -2,6 +2,11 @@ package mesa
 
 // english translates the sentences of errors; a test keeps it complete.
 var english = map[string]string{
+	"Debe quedar al menos un administrador activo.":                                                           "At least one active administrator has to remain.",
+	"Por GET solo se admiten consultas.":                                                                      "Only queries can be sent by GET.",
+	"El cuerpo de la solicitud no es JSON.":                                                                   "The body of the request is not JSON.",
+	"El parámetro %s no es un objeto JSON.":                                                                   "The parameter %s is not a JSON object.",
+	"Pida entre 1 y %d.":                                                                                      "Ask for 1 to %d.",
 	"No se encontró lo solicitado.":                                                                           "Nothing was found.",
 	"No tiene permiso para esta operación.":                                                                   "You are not allowed to do this.",
 	"Inicie sesión para continuar.":                                                                           "Sign in to continue.",
@@ -57,6 +62,9 @@ var english = map[string]string{
 	"La directiva @defer no está disponible.":                                                                 "The directive @defer is not available.",
 	"La consulta tiene %d niveles; el máximo es %d.":                                                          "The query has %d levels; the most is %d.",
 	"La consulta cuesta %d; el máximo es %d. Pida páginas más pequeñas.":                                      "The query costs %d; the most is %d. Ask for smaller pages.",
+	"Envíe el texto de la consulta o el identificador de una registrada.":                                     "Send the text of the query, or the id of a registered one.",
+	"Aquí solo se ejecutan consultas registradas.":                                                            "Only registered queries are executed here.",
+	"persistedQuery lleva version 1 y sha256Hash, 64 dígitos hexadecimales.":                                  "persistedQuery takes version 1 and sha256Hash, 64 hexadecimal digits.",
 	"El correo no es válido.":                                                                                 "The e-mail is not valid.",
 	"Ya existe una cuenta con ese correo.":                                                                    "There is an account with that e-mail already.",
 	"Indique el nombre.":                                                                                      "Give the name.",

@@ -57,6 +57,7 @@ const (
 	MayManageArchive    Permission = "archive.manage"
 	MayReadStatistics   Permission = "statistics.read"
 	MayManageUsers      Permission = "user.manage"
+	MayManageSettings   Permission = "settings.manage"
 	MayReadAudit        Permission = "audit.read"
 )
 
@@ -95,6 +96,7 @@ var RolePermissions = []struct {
 	{MayManageArchive, "● ● – – – ● – –"},
 	{MayReadStatistics, "● ● ● ◐ ◐ ◐ ● ●"},
 	{MayManageUsers, "● – – – – – – –"},
+	{MayManageSettings, "● – – – – – – –"},
 	{MayReadAudit, "● – – – – – ● –"},
 }
 

@@ -39,6 +39,7 @@ var specified = map[string]string{
 	"archive.manage":              "● ● – – – ● – –",
 	"statistics.read":             "● ● ● ◐ ◐ ◐ ● ●",
 	"user.manage":                 "● – – – – – – –",
+	"settings.manage":             "● – – – – – – –",
 	"audit.read":                  "● – – – – – ● –",
 }
 

@@ -1,0 +1,87 @@
+package cache
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// connectFor is how long a command waits for Redis.
+const connectFor = 3 * time.Second
+
+// WaitForRedis waits until Redis is used; an error says why it is not. Without Redis it returns at once.
+func (c *Cache) WaitForRedis(ctx context.Context) error {
+	if c.link == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectFor)
+	defer cancel()
+	for {
+		c.link.mu.Lock()
+		state, why, changed := c.link.state, c.link.why, c.link.changed
+		c.link.mu.Unlock()
+		if state == Closed {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("Redis is not used: %w", errors.Join(why, ctx.Err()))
+		}
+	}
+}
+
+// Checked is what Check found.
+type Checked struct {
+	RoundTrip time.Duration // of one question to Redis, 0 without
+	Policy    string        // maxmemory-policy of Redis, "" when it does not tell
+	Warning   string        // "" when all is well
+}
+
+var checks = Kind[string]{
+	Name: "check", Aside: true, Encode: func(s string) ([]byte, error) { return []byte(s), nil }, Decode: func(b []byte) (string, error) { return string(b), nil },
+}
+
+// Check keeps a value, finds it, lets its tag move and makes sure that it is gone.
+func (c *Cache) Check(ctx context.Context) (Checked, error) {
+	var found Checked
+	if err := c.WaitForRedis(ctx); err != nil {
+		return found, err
+	}
+	name, tag := rand.Text(), mesa.Tag("check:"+rand.Text())
+	ask := func(want string) (Found[string], error) {
+		return checks.Get(ctx, c, c.Now(ctx), Key{Name: name, Tier: Hot, Reach: mesa.ForScope}, func(ctx context.Context) (string, error) {
+			mesa.Saw(ctx, tag)
+			return want, nil
+		})
+	}
+	began := time.Now()
+	if !c.Now(ctx).usable {
+		return found, errors.New("Redis does not answer")
+	}
+	if c.link != nil {
+		found.RoundTrip = time.Since(began)
+	}
+	for i, step := range []struct {
+		value   string
+		outcome Outcome
+	}{{"one", Miss}, {"one", Hit}, {"two", Miss}} {
+		if i == 2 {
+			c.Move([]mesa.Tag{tag}, nil)
+		}
+		if got, err := ask(step.value); err != nil || got.Value != step.value || got.Outcome != step.outcome {
+			return found, fmt.Errorf("step %d gave %q (%s) instead of %q (%s): %w", i+1, got.Value, got.Outcome, step.value, step.outcome, err)
+		}
+	}
+	if c.remote != nil {
+		if found.Policy = c.remote.server(ctx, "maxmemory-policy"); strings.HasPrefix(found.Policy, "allkeys") {
+			found.Warning = "maxmemory-policy " + found.Policy + " may evict what tells answers to be old, and then everything is forgotten: choose volatile-lru"
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,183 @@
+package cache_test
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mesapartes/mesa/cache"
+	"github.com/mesapartes/mesa/internal/testkit"
+)
+
+// pair starts two nodes on one database and a Redis of their own.
+func pair(t *testing.T) (redis *testkit.RedisServer, one, two *node) {
+	t.Helper()
+	redis = testkit.StartRedis(t)
+	database := migrated(t)
+	one, two = start(t, database, cache.Options{Redis: redis.URL}), start(t, database, cache.Options{Redis: redis.URL})
+	one.warm()
+	two.warm()
+	return redis, one, two
+}
+
+// soon is what a request may take at most when Redis does not answer: its patience, and what a busy machine adds.
+const soon = 2 * time.Second
+
+// quickly fails the test when something takes long.
+func quickly(t *testing.T, what string, do func()) {
+	t.Helper()
+	began := time.Now()
+	do()
+	if took := time.Since(began); took > soon {
+		t.Errorf("%s took %v", what, took)
+	}
+}
+
+// Whatever happens to Redis, no request fails or waits long, no answer is older than what was acknowledged, and when Redis is back it is
+// used again.
+func TestRedisMayFail(t *testing.T) {
+	for _, fault := range []struct {
+		name        string
+		breaks      func(*testkit.RedisServer)
+		mends       func(*testkit.RedisServer)
+		isNotMissed bool // it is over so soon that nobody has to notice
+	}{
+		{"paused", (*testkit.RedisServer).Pause, (*testkit.RedisServer).Resume, false},
+		{"killed and empty", (*testkit.RedisServer).Kill, (*testkit.RedisServer).Start, false},
+		{"killed and back with an old snapshot", func(r *testkit.RedisServer) { r.Snapshot(); r.Kill() }, (*testkit.RedisServer).Start, false},
+		{"flushed", (*testkit.RedisServer).Flush, func(*testkit.RedisServer) {}, true},
+		{"all connections cut", (*testkit.RedisServer).CutClients, func(*testkit.RedisServer) {}, true},
+	} {
+		t.Run(fault.name, func(t *testing.T) {
+			t.Parallel()
+			redis, one, two := pair(t)
+			fault.breaks(redis)
+			for range 3 {
+				var want int64
+				quickly(t, "a write", func() { want = one.write() })
+				quickly(t, "a read", func() {
+					if got := two.read(); got.Value != want {
+						t.Errorf("read %d, written %d (%s)", got.Value, want, got.Outcome)
+					}
+				})
+			}
+			if !fault.isNotMissed {
+				if s := one.cache.Stats(); s.State == cache.Closed || s.Problem == "" {
+					t.Errorf("the breaker is %s (%s)", s.State, s.Problem)
+				}
+				if !strings.Contains(one.log.String(), "Redis does not answer") {
+					t.Errorf("nothing in the log:\n%s", one.log)
+				}
+			}
+			want := one.write()
+			fault.mends(redis)
+			for range 1000 { // from the first instant on, when only one of them may have noticed
+				for _, n := range []*node{two, one} {
+					if got := n.read(); got.Value != want {
+						t.Fatalf("read %d, written %d (%s)\n%s", got.Value, want, got.Outcome, n.log)
+					}
+				}
+			}
+			one.warm()
+			two.warm()
+			want = two.write()
+			if got := one.read(); got.Value != want {
+				t.Errorf("afterwards: read %d, written %d (%s)", got.Value, want, got.Outcome)
+			}
+		})
+	}
+}
+
+// Redis comes and goes all the time while both nodes write and read: never an old answer, never an error.
+func TestRedisComesAndGoes(t *testing.T) {
+	t.Parallel()
+	redis, one, two := pair(t)
+	nodes := []*node{one, two}
+	var (
+		acknowledged, reads, hits, stale atomic.Int64
+		done                             atomic.Bool
+		all                              sync.WaitGroup
+	)
+	for i := range 2 {
+		all.Go(func() {
+			for !done.Load() {
+				written := nodes[i].write()
+				for before := acknowledged.Load(); before < written && !acknowledged.CompareAndSwap(before, written); before = acknowledged.Load() {
+				}
+			}
+		})
+	}
+	for i := range 4 {
+		all.Go(func() {
+			for !done.Load() {
+				before := acknowledged.Load()
+				got := nodes[i%2].read()
+				if got.Value < before {
+					stale.Add(1)
+				}
+				if got.Outcome == cache.Hit {
+					hits.Add(1)
+				}
+				reads.Add(1)
+			}
+		})
+	}
+	back := func() {
+		before := hits.Load()
+		until(t, "answers from the cache", func() bool { return hits.Load() > before })
+	}
+	for range 2 {
+		redis.Pause()
+		before := reads.Load()
+		until(t, "reads without Redis", func() bool { return reads.Load() > before+50 })
+		redis.Resume()
+		back()
+		redis.Snapshot()
+		redis.Kill()
+		before = reads.Load()
+		until(t, "reads without Redis", func() bool { return reads.Load() > before+50 })
+		redis.Start()
+		back()
+		redis.Flush()
+		back()
+		redis.CutClients()
+		back()
+	}
+	done.Store(true)
+	all.Wait()
+	t.Logf("%d stale of %d reads, %d of them from the cache, %d writes", stale.Load(), reads.Load(), hits.Load(), acknowledged.Load())
+	if stale.Load() > 0 {
+		t.Errorf("%d stale of %d reads\n%s", stale.Load(), reads.Load(), one.log)
+	}
+}
+
+// A process starts without Redis, says so, and uses it once it is there.
+func TestRedisMayComeLater(t *testing.T) {
+	t.Parallel()
+	redis := testkit.StartRedis(t)
+	redis.Kill()
+	database := migrated(t)
+	var n *node
+	quickly(t, "the start", func() { n = start(t, database, cache.Options{Redis: redis.URL}) })
+	quickly(t, "a read", func() {
+		if got := n.read(); got.Outcome != cache.Bypass {
+			t.Errorf("%s without Redis", got.Outcome)
+		}
+	})
+	redis.Start()
+	n.warm()
+}
+
+func TestRedisURLs(t *testing.T) {
+	for _, url := range []string{"http://x", "redis://u:secret@ho st", "::", "redis://u:secret@h:port/x", "redis://h/x?nothing=1"} {
+		c, err := cache.New(cache.Options{Redis: url})
+		if err == nil {
+			c.Close()
+			t.Errorf("%s is taken", url)
+		} else if strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: the error tells the password: %v", url, err)
+		}
+	}
+}

@@ -1,0 +1,401 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// What a request and a write wait for Redis at most, and how often a process looks whether it is there.
+//
+// A process that has been without contact for longer than restAfter settles the journal before it uses the cache again. A write that
+// cannot reach Redis is acknowledged only once Redis has been away for moveBudget, which is longer: by then every process that could
+// give an old answer has been without contact for longer than restAfter, and will find the write in the journal.
+const (
+	patience   = 100 * time.Millisecond
+	beatEvery  = 100 * time.Millisecond
+	restAfter  = 400 * time.Millisecond
+	moveBudget = 600 * time.Millisecond
+)
+
+// State of the breaker between this process and Redis.
+type State string
+
+// The states.
+const (
+	Closed   State = "CLOSED"    // Redis is used
+	Open     State = "OPEN"      // Redis does not answer: everything is loaded, nothing waits
+	HalfOpen State = "HALF_OPEN" // Redis answers again; what was missed is being made good
+)
+
+// link is the connection to Redis as a whole: it knows whether it can be used, and brings the ledger up to date.
+type link struct {
+	c      *Cache
+	remote *remote
+	offset atomic.Int64 // of Redis' time to this process' clock, in µs
+
+	mu      sync.Mutex
+	state   State
+	since   time.Time         // of the state
+	contact time.Time         // when the latest command that was answered began; by the monotonic clock
+	why     error             // it is not closed
+	warned  bool              // that has been logged
+	changed chan struct{}     // closed when the state changes
+	owed    map[mesa.Tag]bool // tags that moved while Redis was away
+	entries []string          // of the journal that go with them
+	place   string            // in the journal where a former process left, "" when it is not known
+
+	joining sync.Mutex // guards asking and next
+	asking  bool
+	next    *ask
+}
+
+func newLink(c *Cache) *link {
+	return &link{c: c, remote: c.remote, state: Open, since: time.Now(), why: errors.New("not connected yet"), changed: make(chan struct{}), owed: map[mesa.Tag]bool{}}
+}
+
+// run looks after the link until the cache closes.
+func (l *link) run() {
+	ticker := time.NewTicker(beatEvery)
+	defer ticker.Stop()
+	for n := 0; ; n++ {
+		l.beat(l.c.ctx)
+		if n%int(tellEvery/beatEvery) == 0 {
+			l.tell(l.c.ctx)
+		}
+		select {
+		case <-l.c.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// beat keeps a closed link warm, notices when it breaks, and mends an open one.
+func (l *link) beat(ctx context.Context) {
+	if l.isUsable() {
+		l.sync(ctx)
+		return
+	}
+	if l.c.journal.watched.Load() {
+		l.mend(ctx)
+	}
+}
+
+// mend makes an open link usable: everything that this process owes or that nobody moved is moved first.
+func (l *link) mend(ctx context.Context) {
+	began := time.Now()
+	if err := l.learn(ctx); err != nil {
+		l.broke(err)
+		return
+	}
+	l.become(HalfOpen, nil)
+	err := l.settleDebts(ctx)
+	if err == nil {
+		err = l.learn(ctx)
+	}
+	if err != nil {
+		l.broke(err)
+		return
+	}
+	l.mu.Lock()
+	say := func() {}
+	if len(l.owed) == 0 { // else a write failed meanwhile
+		l.contact = began
+		say = l.set(Closed, nil)
+	}
+	l.mu.Unlock()
+	say()
+}
+
+// settleDebts moves what is owed, then what others left in the journal.
+func (l *link) settleDebts(ctx context.Context) error {
+	l.mu.Lock()
+	tags, entries := make([]mesa.Tag, 0, len(l.owed)), l.entries
+	for t := range l.owed {
+		tags = append(tags, t)
+	}
+	l.owed, l.entries = map[mesa.Tag]bool{}, nil
+	l.mu.Unlock()
+	if len(tags) > 0 {
+		if err := l.c.move(ctx, tags, entries); err != nil {
+			l.owe(tags, entries)
+			return err
+		}
+	}
+	return l.c.settle(ctx)
+}
+
+// begin is where in the journal this process begins: where the processes before it left, which may have been killed before they told
+// of all they did. If that is not known, or not a place in this journal, whatever is kept is given up.
+func (l *link) begin(ctx context.Context, journal Journal, end string) string {
+	brief, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	place, err := l.remote.place(brief)
+	if err == nil && place == end {
+		return end
+	}
+	if err == nil && place != "" {
+		if entries, _, err := journal.JournalAfter(ctx, place, 1); err == nil && len(entries) > 0 {
+			return place
+		}
+	}
+	l.owe([]mesa.Tag{mesa.Everything}, nil) // the link is not closed yet
+	return end
+}
+
+// leave notes how far the journal is settled, for the process that comes when all have gone.
+func (l *link) leave(ctx context.Context, place string) {
+	if place == l.place {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := l.remote.setPlace(ctx, place); err == nil {
+		l.place = place
+	}
+}
+
+// ask is one question to Redis, for all who wait for it.
+type ask struct {
+	done chan struct{}
+	ok   bool
+}
+
+// sync brings the ledger up to date with everything that moved before it was called, and says whether the cache may be used. Callers
+// that come while a question is under way share the next one.
+func (l *link) sync(ctx context.Context) bool {
+	if !l.isUsable() {
+		return false
+	}
+	l.joining.Lock()
+	a := l.next
+	if a == nil {
+		a = &ask{done: make(chan struct{})}
+		l.next = a
+	}
+	lead := !l.asking
+	if lead {
+		l.asking, l.next = true, nil
+	}
+	l.joining.Unlock()
+	if lead {
+		l.lead(a)
+	}
+	select {
+	case <-a.done:
+		return a.ok
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// lead asks for those who wait, then hands over to those who came meanwhile.
+func (l *link) lead(a *ask) {
+	a.ok = l.catchUp()
+	close(a.done)
+	l.joining.Lock()
+	next := l.next
+	l.asking, l.next = next != nil, nil
+	l.joining.Unlock()
+	if next != nil {
+		l.c.working.Go(func() { l.lead(next) })
+	}
+}
+
+// catchUp is sync for one.
+func (l *link) catchUp() bool {
+	began := time.Now()
+	if err := l.learn(l.c.ctx); err != nil {
+		l.broke(err)
+		return false
+	}
+	l.mu.Lock()
+	rested := began.Sub(l.contact) > restAfter
+	l.mu.Unlock()
+	if rested {
+		ctx, cancel := context.WithTimeout(l.c.ctx, patience)
+		defer cancel()
+		if err := l.c.settle(ctx); err != nil {
+			l.broke(err)
+			return false
+		}
+		if err := l.learn(l.c.ctx); err != nil {
+			l.broke(err)
+			return false
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state == Closed {
+		l.contact = began
+	}
+	return l.state == Closed
+}
+
+// learn takes over what moved since the ledger was last up to date.
+func (l *link) learn(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	clock, life := l.c.ledger.now()
+	m, err := l.remote.movedSince(ctx, clock)
+	if err != nil {
+		return err
+	}
+	if m.life == "" || m.life != life.name {
+		if m, err = l.remote.enter(ctx); err != nil {
+			return err
+		}
+		l.c.ledger.begin(m.life, m.tags, m.clock)
+		l.c.memory.InvalidateAll()
+		l.offset.Store(m.time - l.c.opts.Now().UnixMicro())
+		return nil
+	}
+	l.c.ledger.learn(m.tags, m.clock)
+	return nil
+}
+
+func (l *link) isUsable() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state == Closed
+}
+
+// broke opens the link.
+func (l *link) broke(why error) {
+	if l.c.ctx.Err() != nil {
+		return
+	}
+	l.c.count.failures.Add(1)
+	l.become(Open, why)
+}
+
+// become changes the state and says so once.
+func (l *link) become(s State, why error) {
+	l.mu.Lock()
+	say := l.set(s, why)
+	l.mu.Unlock()
+	say()
+}
+
+// set changes the state under the lock and returns what is to be said without it.
+func (l *link) set(s State, why error) (say func()) {
+	if l.state != s {
+		l.state, l.since = s, time.Now()
+		close(l.changed)
+		l.changed = make(chan struct{})
+	}
+	l.why = why
+	warned := l.warned
+	switch s {
+	case Open:
+		l.warned = true
+	case Closed:
+		l.warned = false
+	}
+	log := l.c.opts.Log
+	switch {
+	case s == Open && !warned:
+		return func() {
+			log.WarnContext(l.c.ctx, "Redis does not answer: everything is read from the database", "error", why)
+		}
+	case s == Closed && warned:
+		return func() { log.InfoContext(l.c.ctx, "Redis is used again") }
+	}
+	return func() {}
+}
+
+// owe notes tags that have to move as soon as Redis answers. The link must be opened after that, so that it mends.
+func (l *link) owe(tags []mesa.Tag, entries []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range tags {
+		l.owed[t] = true
+	}
+	l.entries = append(l.entries, entries...)
+	if len(l.owed) > manyOwed {
+		l.owed, l.entries = map[mesa.Tag]bool{mesa.Everything: true}, nil
+	}
+}
+
+// manyOwed is the number of tags from which on everything is owed.
+const manyOwed = 10_000
+
+// waitUntilNoticed waits until the link works again and nothing is owed, or has been away for so long that every process must have
+// noticed; never beyond ctx.
+func (l *link) waitUntilNoticed(ctx context.Context) {
+	for {
+		l.mu.Lock()
+		away, changed, settled := time.Since(l.since), l.changed, l.state == Closed
+		l.mu.Unlock()
+		if settled || away >= moveBudget {
+			return
+		}
+		timer := time.NewTimer(moveBudget - away)
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		timer.Stop()
+	}
+}
+
+// move lets tags move in Redis.
+func (l *link) move(ctx context.Context, tags []mesa.Tag, entries []string) (at int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return l.remote.move(ctx, tags, entries)
+}
+
+// unmoved keeps those entries whose tags no process has moved.
+func (l *link) unmoved(ctx context.Context, entries []string) ([]string, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return l.remote.unmoved(ctx, entries)
+}
+
+// get reads an entry; nil when there is none.
+func (l *link) get(ctx context.Context, key string) (*entry, []byte) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_, life := l.c.ledger.now()
+	packed, err := l.remote.get(ctx, life.name, key)
+	if err != nil {
+		if context.Cause(ctx) != context.Canceled {
+			l.broke(err)
+		}
+		return nil, nil
+	}
+	if packed == nil {
+		return nil, nil
+	}
+	e, value, err := unpack(packed)
+	if err != nil {
+		l.c.opts.Log.WarnContext(ctx, "cached entry not read", "error", err)
+		return nil, nil
+	}
+	e.life = life
+	return e, value
+}
+
+// put writes an entry for other processes, if that works.
+func (l *link) put(ctx context.Context, life *life, key string, packed []byte, ttl time.Duration) {
+	if !l.isUsable() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := l.remote.put(ctx, life.name, key, packed, ttl); err != nil {
+		l.broke(err)
+	}
+}

@@ -40,8 +40,8 @@ func (guard) Validate(graphql.ExecutableSchema) error { return nil }
 // MutateOperationContext measures the operation.
 func (g guard) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
 	c := callerOf(ctx)
-	if c.isSocket {
-		g.resolver.identify(ctx, c, "")
+	if c.isSocket || c.known.Load() == nil {
+		g.resolver.identify(ctx, c)
 	}
 	actor, why := c.actor()
 	if actor == nil && !g.onlyPublic(op.Operation.SelectionSet, map[string]bool{}) {

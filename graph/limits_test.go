@@ -122,11 +122,11 @@ func TestTheTransport(t *testing.T) {
 	}{
 		{"a query by POST", "POST", "/graphql", "application/json", `{"query": "{ viewer { user { email } } }"}`, 200, "mesa1@demo.mesa.pe"},
 		{"a query by GET", "GET", "/graphql?query=%7Bviewer%7Buser%7Bemail%7D%7D%7D", "", "", 200, "mesa1@demo.mesa.pe"},
-		{"a mutation by GET", "GET", "/graphql?query=mutation%7BsignOut%7Bok%7D%7D", "", "", 406, "only allow query operations"},
+		{"a mutation by GET", "GET", "/graphql?query=mutation%7BsignOut%7Bok%7D%7D", "", "", 405, "Por GET solo se admiten consultas."},
 		{"a form", "POST", "/graphql", "application/x-www-form-urlencoded", "query=mutation%7BsignOut%7Bok%7D%7D", 400, ""},
 		{"a text", "POST", "/graphql", "text/plain", `{"query": "mutation { signOut { ok } }"}`, 400, ""},
 		{"no JSON", "POST", "/graphql", "application/json", `{`, 400, ""},
-		{"no query", "POST", "/graphql", "application/json", `{}`, 422, ""},
+		{"no query", "POST", "/graphql", "application/json", `{}`, 400, "VALIDATION_FAILED"},
 		{"a body that is too large", "POST", "/graphql", "application/json", `{"query": "{ viewer { user { email } } }", "variables": {"x": "` + strings.Repeat("x", 300<<10) + `"}}`, 413, ""},
 		{"another method", "PUT", "/graphql", "application/json", `{}`, 400, ""},
 		{"two operations and no name", "POST", "/graphql", "application/json", `{"query": "query A { viewer { user { id } } } query B { viewer { user { id } } }"}`, 422, ""},

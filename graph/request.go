@@ -10,9 +10,10 @@ import (
 
 // caller is who sent a request, or who opened a socket.
 type caller struct {
-	token    string
-	isSocket bool                     // asked anew for each operation: a socket outlives sign-outs and changes of rights
-	known    atomic.Pointer[identity] // the latest answer
+	token     string
+	requestID string
+	isSocket  bool                     // asked anew for each operation: a socket outlives sign-outs and changes of rights
+	known     atomic.Pointer[identity] // the latest answer, nil until somebody asked
 }
 
 // identity is an actor, or why there is none.
@@ -35,24 +36,39 @@ type (
 	localeKey  struct{}
 )
 
-// Authenticate finds out who holds the token and makes ctx carry them. A stranger or a bad token is not an error yet: only fields
-// that need somebody say so, so that signing in works with an old token in the header.
-func (r *Resolver) Authenticate(ctx context.Context, token, requestID string) context.Context {
-	c := &caller{token: token}
-	r.identify(ctx, c, requestID)
-	return context.WithValue(ctx, callerKey{}, c)
+// WithCaller makes ctx carry the token of a request. Who holds it is asked when it matters; a stranger or a bad token is not an error
+// yet: only fields that need somebody say so, so that signing in works with an old token in the header.
+func WithCaller(ctx context.Context, token, requestID string) context.Context {
+	return context.WithValue(ctx, callerKey{}, &caller{token: token, requestID: requestID})
 }
 
 // identify asks who holds the caller's token now.
-func (r *Resolver) identify(ctx context.Context, c *caller, requestID string) {
+func (r *Resolver) identify(ctx context.Context, c *caller) {
 	if c.token == "" {
 		return
 	}
 	actor, err := r.DB.Actor(ctx, c.token)
 	if actor != nil {
-		actor.RequestID = requestID
+		actor.RequestID = c.requestID
 	}
 	c.known.Store(&identity{actor, err})
+}
+
+// reidentify makes ctx carry a caller who was asked just now.
+func (r *Resolver) reidentify(ctx context.Context) context.Context {
+	c := &caller{token: callerOf(ctx).token}
+	r.identify(ctx, c)
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// actAs makes ctx carry a caller of whom it is known who they are.
+func actAs(ctx context.Context, actor *mesa.Actor) context.Context {
+	before := callerOf(ctx)
+	own := *actor
+	own.RequestID = before.requestID
+	c := &caller{token: before.token, requestID: before.requestID}
+	c.known.Store(&identity{actor: &own})
+	return context.WithValue(ctx, callerKey{}, c)
 }
 
 // WithLocale makes ctx carry the language for sentences: the value of Accept-Language.
@@ -75,8 +91,11 @@ func callerOf(ctx context.Context) *caller {
 // signInAs makes the rest of the present root field see the account that has just signed in.
 func signInAs(ctx context.Context, view *db.View) { loadersOf(ctx).view = view }
 
-// actorOf is who acts. Root fields have made sure that there is somebody.
-func actorOf(ctx context.Context) *mesa.Actor { return loadersOf(ctx).view.Actor() }
+// actorOf is who acts. Root fields have made sure that there is somebody. What is made from it is for nobody else.
+func actorOf(ctx context.Context) *mesa.Actor {
+	mesa.SawOneself(ctx)
+	return loadersOf(ctx).view.Actor()
+}
 
 // viewOf is the database as the actor sees it.
 func viewOf(ctx context.Context) *db.View { return loadersOf(ctx).view }

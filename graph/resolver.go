@@ -7,6 +7,7 @@ package graph
 import (
 	"log/slog"
 
+	"github.com/mesapartes/mesa/cache"
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/internal/bus"
@@ -20,4 +21,7 @@ type Resolver struct {
 	Desk *desk.Desk
 	Feed *bus.Feed
 	Log  *slog.Logger
+
+	Cache     *cache.Cache // nil keeps nothing
+	Documents *Documents   // nil knows no document
 }

@@ -36,12 +36,12 @@ func NewServer(r *Resolver, introspection bool) http.Handler {
 	})
 	s.AddTransport(transport.Options{AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodOptions}})
 	s.AddTransport(transport.SSE{KeepAlivePingInterval: pingEvery})
-	s.AddTransport(transport.GET{})
-	s.AddTransport(transport.POST{})
+	s.AddTransport(overHTTP{Resolver: r, schema: schema.Schema(), plans: newPlans()})
 	s.SetQueryCache(lru.New[*ast.QueryDocument](parsedOperations))
 	s.SetParserTokenLimit(maxTokens)
 	s.SetErrorPresenter(present(r.Log))
 	s.SetRecoverFunc(recovered(r.Log))
+	s.Use(naming{r})
 	s.Use(extension.Introspection{})
 	s.Use(guard{resolver: r, introspection: introspection, present: present(r.Log)})
 	s.AroundOperations(r.subscriberLoaders)
@@ -87,7 +87,7 @@ func (r *Resolver) freshLoaders(ctx context.Context, next graphql.ResponseHandle
 	}
 	c := callerOf(ctx)
 	if op := graphql.GetOperationContext(ctx).Operation; op != nil && op.Operation == ast.Subscription && c.token != "" {
-		ctx = r.Authenticate(ctx, c.token, "")
+		ctx = r.reidentify(ctx)
 		c = callerOf(ctx)
 	}
 	if actor, _ := c.actor(); actor != nil {

@@ -65,7 +65,7 @@ func (s *Server) graphql() http.Handler {
 			return
 		}
 		ctx := graph.WithLocale(r.Context(), r.Header.Get("Accept-Language"))
-		ctx = s.Resolver.Authenticate(ctx, graph.BearerToken(r.Header.Get("Authorization")), w.Header().Get("X-Request-Id"))
+		ctx = graph.WithCaller(ctx, graph.BearerToken(r.Header.Get("Authorization")), w.Header().Get("X-Request-Id"))
 		w.Header().Set("Vary", "Accept, Accept-Language, Authorization")
 		w.Header().Set("Cache-Control", "no-store")
 		if r.Header.Get("Upgrade") == "" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base32"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mesapartes/mesa/cache"
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/internal/demo"
@@ -32,7 +34,7 @@ func (c *migrateCmd) Run(out *streams, s *settings) error {
 	}
 	defer database.Close()
 	if !c.Status {
-		if err := migrate(out.ctx, database, log); err != nil {
+		if err := migrate(out.ctx, database.DB, log); err != nil {
 			return err
 		}
 	}
@@ -74,10 +76,10 @@ func (c *seedCmd) Run(out *streams, s *settings) error {
 		return err
 	}
 	defer database.Close()
-	if err := migrate(out.ctx, database, log); err != nil {
+	if err := migrate(out.ctx, database.DB, log); err != nil {
 		return err
 	}
-	credentials, created, err := demo.Create(out.ctx, database, demo.Options{})
+	credentials, created, err := demo.Create(out.ctx, database.DB, demo.Options{})
 	if err != nil {
 		return err
 	}
@@ -88,12 +90,13 @@ func (c *seedCmd) Run(out *streams, s *settings) error {
 		fmt.Fprintf(out.stdout, "demo institution created; sign-ins are in %s\n", s.credentialsFile())
 	}
 	began := time.Now()
-	done, err := demo.Seed(out.ctx, database, demo.SeedOptions{
+	done, err := demo.Seed(out.ctx, database.DB, demo.SeedOptions{
 		Documents: c.Documents, Legs: c.DerivationsPerDocument, Months: c.Months, Seed: c.Seed, NoEvents: c.NoEvents,
 		Progress: func(done demo.Seeded) {
 			fmt.Fprintf(out.stderr, "\r%d of %d documents, %.0f per second ", done.Documents, c.Documents, float64(done.Documents)/time.Since(began).Seconds())
 		},
 	})
+	database.cache.Linger(out.ctx)
 	fmt.Fprintln(out.stderr)
 	fmt.Fprintf(out.stdout, "added %d documents, %d derivations and %d events in %s\n", done.Documents, done.Derivations, done.Events, time.Since(began).Round(time.Millisecond))
 	return err
@@ -102,6 +105,55 @@ func (c *seedCmd) Run(out *streams, s *settings) error {
 type userCmd struct {
 	Create   createUserCmd   `cmd:"" help:"Create an account; the password is generated and printed once, or read from standard input."`
 	Password passwordUserCmd `cmd:"" help:"Give an account a new password and end its sessions."`
+	Grant    grantUserCmd    `cmd:"" help:"Give an account a role, from its next request on."`
+	Revoke   revokeUserCmd   `cmd:"" help:"Take a role from an account, from its next request on."`
+
+	Deactivate deactivateUserCmd `cmd:"" help:"Let an account no longer act or sign in, from its next request on."`
+	Activate   activateUserCmd   `cmd:"" help:"Let an account act and sign in again."`
+}
+
+// roleOf names a role of an account.
+type roleOf struct {
+	Email string        `required:"" help:"E-mail of the account."`
+	Role  mesa.RoleCode `required:"" help:"One of ADMIN, DESK_HEAD, DESK_CLERK, AREA_HEAD, AREA_USER, ARCHIVIST, AUDITOR, VIEWER."`
+	Area  string        `help:"Code of the one area in which it holds; default: the whole institution."`
+}
+
+func (r roleOf) input() desk.RoleInput {
+	return desk.RoleInput{Email: r.Email, Role: r.Role, AreaCode: r.Area}
+}
+
+type grantUserCmd struct{ roleOf }
+
+// Run gives the role.
+func (c *grantUserCmd) Run(out *streams, s *settings) error {
+	return withDesk(out, s, func(d *desk.Desk, by *mesa.Actor) error { return d.GrantRole(out.ctx, by, c.input()) })
+}
+
+type revokeUserCmd struct{ roleOf }
+
+// Run takes the role away.
+func (c *revokeUserCmd) Run(out *streams, s *settings) error {
+	return withDesk(out, s, func(d *desk.Desk, by *mesa.Actor) error { return d.RevokeRole(out.ctx, by, c.input()) })
+}
+
+// accountOf names an account.
+type accountOf struct {
+	Email string `required:"" help:"E-mail of the account."`
+}
+
+type deactivateUserCmd struct{ accountOf }
+
+// Run lets the account no longer act.
+func (c *deactivateUserCmd) Run(out *streams, s *settings) error {
+	return withDesk(out, s, func(d *desk.Desk, by *mesa.Actor) error { return d.SetActive(out.ctx, by, c.Email, false) })
+}
+
+type activateUserCmd struct{ accountOf }
+
+// Run lets the account act again.
+func (c *activateUserCmd) Run(out *streams, s *settings) error {
+	return withDesk(out, s, func(d *desk.Desk, by *mesa.Actor) error { return d.SetActive(out.ctx, by, c.Email, true) })
 }
 
 type createUserCmd struct {
@@ -190,14 +242,16 @@ func withDesk(out *streams, s *settings, do func(d *desk.Desk, by *mesa.Actor) e
 		return err
 	}
 	defer database.Close()
-	if _, err := demo.CreateBase(out.ctx, database); err != nil {
+	if _, err := demo.CreateBase(out.ctx, database.DB); err != nil {
 		return err
 	}
 	cat, err := database.Catalogue(out.ctx, 0)
 	if err != nil {
 		return err
 	}
-	return do(desk.New(database, log), mesa.System(cat, "mesa"))
+	err = do(desk.New(database.DB, log), mesa.System(cat, "mesa"))
+	database.cache.Linger(out.ctx)
+	return err
 }
 
 type verifyCmd struct{}
@@ -222,6 +276,28 @@ func (verifyCmd) Run(out *streams, s *settings) error {
 		return fmt.Errorf("not everything is well")
 	}
 	fmt.Fprintln(out.stdout, "✓ numbers, states, holders and access agree")
+	return verifyCache(out, s, database.cache)
+}
+
+// verifyCache keeps and forgets something, here and through Redis if there is one.
+func verifyCache(out *streams, s *settings, c *cache.Cache) error {
+	if c == nil {
+		fmt.Fprintln(out.stdout, "– cache: off (MESA_NO_CACHE)")
+		return nil
+	}
+	found, err := c.Check(out.ctx)
+	switch {
+	case err != nil:
+		fmt.Fprintf(out.stdout, "✗ cache: %v\n  Is the Redis of MESA_REDIS_URL up and reachable? Until then everything is read from the database.\n", err)
+		return fmt.Errorf("not everything is well")
+	case s.RedisURL == "":
+		fmt.Fprintln(out.stdout, "✓ cache: in memory, kept and forgotten\n– Redis: not configured")
+	case found.Warning != "":
+		fmt.Fprintf(out.stdout, "✗ cache: %s\n", found.Warning)
+		return fmt.Errorf("not everything is well")
+	default:
+		fmt.Fprintf(out.stdout, "✓ cache: kept and forgotten\n✓ Redis: round trip %s, policy %s\n", found.RoundTrip.Round(time.Microsecond), cmp.Or(found.Policy, "not told"))
+	}
 	return nil
 }
 
@@ -232,14 +308,42 @@ type versionCmd struct{}
 
 // Run prints what was built, from what and with what.
 func (versionCmd) Run(out *streams, _ *settings) error {
-	revision := ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, kv := range info.Settings {
-			if kv.Key == "vcs.revision" {
-				revision = " " + kv.Value
-			}
-		}
+	revision, _ := revision()
+	if revision != "" {
+		revision = " " + revision
 	}
 	fmt.Fprintf(out.stdout, "mesa %s%s %s %s/%s\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return nil
+}
+
+// revision is what the program was built from, "" when the build did not note it, and whether there were changes.
+func revision() (revision string, modified bool) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "", false
+	}
+	for _, kv := range info.Settings {
+		switch kv.Key {
+		case "vcs.revision":
+			revision = kv.Value
+		case "vcs.modified":
+			modified = kv.Value == "true"
+		}
+	}
+	return revision, modified
+}
+
+// build names this build. Builds that nobody can tell apart by their source are told apart by the time of the file.
+func build() string {
+	revision, modified := revision()
+	name := version + " " + revision
+	if revision != "" && !modified {
+		return name
+	}
+	if path, err := os.Executable(); err == nil {
+		if info, err := os.Stat(path); err == nil {
+			name += " " + info.ModTime().UTC().Format(time.RFC3339Nano)
+		}
+	}
+	return name
 }

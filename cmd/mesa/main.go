@@ -24,6 +24,7 @@ type cli struct {
 	Seed    seedCmd    `cmd:"" help:"Add a large invented data set, to measure on."`
 	User    userCmd    `cmd:"" help:"Create accounts and set passwords."`
 	Token   tokenCmd   `cmd:"" help:"Open a session for an account and print its bearer token, for scripts."`
+	Cache   cacheCmd   `cmd:"" help:"Look at the cache, or clear it."`
 	Verify  verifyCmd  `cmd:"" help:"Check database, migrations and the consistency of what is stored."`
 	Config  configCmd  `cmd:"" help:"Print the settings in force, secrets left out."`
 	Version versionCmd `cmd:"" help:"Print the version."`

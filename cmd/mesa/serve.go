@@ -26,6 +26,8 @@ type serveCmd struct {
 	AddrFile    string        `env:"MESA_ADDR_FILE" help:"File to write the bound address into once ready."`
 	Demo        bool          `env:"MESA_DEMO" help:"Create the demo institution on the first start."`
 	NoMigrate   bool          `env:"MESA_NO_MIGRATE" help:"Do not bring the schema up to date at the start."`
+	Documents   string        `default:"allow" enum:"off,allow,require" env:"MESA_DOCUMENTS" help:"Trusted documents: off ignores manifests, allow takes them besides any text, require runs nothing else."`
+	Manifests   []string      `env:"MESA_MANIFESTS" help:"Files of trusted documents (Apollo, Relay or graphql-codegen), separated by commas."`
 	NoGraphiQL  bool          `name:"no-graphiql" env:"MESA_NO_GRAPHIQL" help:"Do not serve the GraphiQL page."`
 	StopTimeout time.Duration `default:"10s" env:"MESA_STOP_TIMEOUT" help:"How long running requests may take to end at SIGTERM."`
 }
@@ -51,13 +53,21 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 		return err
 	}
 	defer database.Close()
-	if err := c.prepare(out, s, database, log); err != nil {
+	if err := c.prepare(out, s, database.DB, log); err != nil {
 		return err
 	}
-	feed := bus.New(database, log)
+	if err := database.watch(out.ctx); err != nil {
+		return err
+	}
+	documents, err := graph.LoadDocuments(graph.DocumentMode(c.Documents), c.Manifests)
+	if err != nil {
+		return err
+	}
+	feed := bus.New(database.DB, log)
+	feed.Confirm = database.cache.Confirm
 	defer feed.Stop()
 	server := &web.Server{
-		Resolver:      &graph.Resolver{DB: database, Desk: desk.New(database, log), Feed: feed, Log: log},
+		Resolver:      &graph.Resolver{DB: database.DB, Desk: desk.New(database.DB, log), Feed: feed, Log: log, Cache: database.cache, Documents: documents},
 		Log:           log,
 		Introspection: s.Mode != "production",
 		GraphiQL:      !c.NoGraphiQL,

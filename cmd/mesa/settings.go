@@ -12,13 +12,19 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mesapartes/mesa/cache"
 	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/graph"
 )
 
 // settings are what an operator can set. Each is a flag, an environment variable and a line of the env file.
 type settings struct {
 	DataDir     string        `default:"./var" env:"MESA_DATA_DIR" help:"Folder for the embedded database and other files."`
 	DatabaseURL string        `env:"MESA_DATABASE_URL" help:"sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME; default: mesa.db in the data folder." secret:"url"`
+	RedisURL    string        `env:"MESA_REDIS_URL" help:"redis://:PASSWORD@HOST:6379/0 to share the cache between processes; without it each keeps its own." secret:"url"`
+	RedisPrefix string        `default:"mesa" env:"MESA_REDIS_PREFIX" help:"Beginning of every key in Redis: one for each database."`
+	NoCache     bool          `env:"MESA_NO_CACHE" help:"Keep no answers."`
+	CacheMiB    int64         `default:"64" env:"MESA_CACHE_MIB" help:"Memory for kept answers, in MiB."`
 	MaxConns    int           `default:"0" env:"MESA_DATABASE_CONNECTIONS" help:"Connections to PostgreSQL; 0 chooses by the number of processors."`
 	Mode        string        `default:"development" enum:"development,production" env:"MESA_MODE" help:"In production strangers cannot explore the schema, and the clock cannot be set."`
 	Clock       string        `env:"MESA_CLOCK" help:"Instant (RFC 3339) at which the clock starts, to show and test deadlines; not in production."`
@@ -62,8 +68,23 @@ func (s *settings) databaseURL() (string, error) {
 	return "sqlite://" + filepath.Join(s.DataDir, "mesa.db"), nil
 }
 
-// open connects to the database.
-func (s *settings) open(ctx context.Context, log *slog.Logger) (*db.DB, error) {
+// store is the database and the cache that is told of its changes.
+type store struct {
+	*db.DB
+	cache *cache.Cache // nil when nothing is kept
+}
+
+// Close closes both. It can be called twice.
+func (s *store) Close() error {
+	s.cache.Close()
+	return s.DB.Close()
+}
+
+// watch lets the cache look for changes that it was not told of. The schema has to be up to date by then.
+func (s *store) watch(ctx context.Context) error { return s.cache.Watch(ctx, s.DB) }
+
+// open connects to the database and makes the cache. A command that shares its Redis with servers tells them of its changes.
+func (s *settings) open(ctx context.Context, log *slog.Logger) (*store, error) {
 	now, err := s.clock()
 	if err != nil {
 		return nil, err
@@ -72,16 +93,35 @@ func (s *settings) open(ctx context.Context, log *slog.Logger) (*db.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return db.Open(ctx, url, db.Options{MaxConns: s.MaxConns, Now: now, Log: log, SlowAt: s.SlowAt})
+	st := &store{}
+	if !s.NoCache {
+		if s.CacheMiB < 1 {
+			return nil, fmt.Errorf("the cache needs at least 1 MiB; MESA_NO_CACHE=true keeps no answers")
+		}
+		st.cache, err = cache.New(cache.Options{Redis: s.RedisURL, Prefix: s.RedisPrefix, Version: graph.Version(build()), MemoryBytes: s.CacheMiB << 20, Log: log})
+		if err != nil {
+			return nil, err
+		}
+	}
+	changed := func(c db.Change) { st.cache.Move(c.Tags, c.Entries) }
+	if st.cache == nil {
+		changed = nil
+	}
+	st.DB, err = db.Open(ctx, url, db.Options{MaxConns: s.MaxConns, Now: now, Log: log, SlowAt: s.SlowAt, Changed: changed})
+	if err != nil {
+		st.cache.Close()
+		return nil, err
+	}
+	return st, nil
 }
 
-// openMigrated connects to a database whose schema is this binary's.
-func (s *settings) openMigrated(ctx context.Context, log *slog.Logger) (*db.DB, error) {
-	database, err := s.open(ctx, log)
+// openMigrated opens a database whose schema is this binary's.
+func (s *settings) openMigrated(ctx context.Context, log *slog.Logger) (*store, error) {
+	st, err := s.open(ctx, log)
 	if err != nil {
 		return nil, err
 	}
-	list, err := database.Migrations(ctx)
+	list, err := st.Migrations(ctx)
 	if err == nil {
 		for _, m := range list {
 			if m.AppliedAt.IsZero() {
@@ -89,11 +129,14 @@ func (s *settings) openMigrated(ctx context.Context, log *slog.Logger) (*db.DB, 
 			}
 		}
 	}
+	if err == nil {
+		err = st.watch(ctx)
+	}
 	if err != nil {
-		_ = database.Close()
+		_ = st.Close()
 		return nil, err
 	}
-	return database, nil
+	return st, nil
 }
 
 // configCmd takes the settings of serve too, to print them.

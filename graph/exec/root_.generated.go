@@ -27,6 +27,7 @@ type ResolverRoot interface {
 	ArchiveRecord() ArchiveRecordResolver
 	Area() AreaResolver
 	AreaStatistics() AreaStatisticsResolver
+	CacheStats() CacheStatsResolver
 	CategoryShare() CategoryShareResolver
 	Derivation() DerivationResolver
 	Document() DocumentResolver
@@ -127,6 +128,48 @@ type ComplexityRoot struct {
 		DocumentID func(childComplexity int) int
 		Message    func(childComplexity int) int
 		Ok         func(childComplexity int) int
+	}
+
+	CacheInvalidations struct {
+		Count func(childComplexity int) int
+		Tag   func(childComplexity int) int
+	}
+
+	CacheProcess struct {
+		At       func(childComplexity int) int
+		Bypasses func(childComplexity int) int
+		Bytes    func(childComplexity int) int
+		Entries  func(childComplexity int) int
+		Hits     func(childComplexity int) int
+		Misses   func(childComplexity int) int
+		Name     func(childComplexity int) int
+		State    func(childComplexity int) int
+	}
+
+	CacheStats struct {
+		Backend            func(childComplexity int) int
+		Bypasses           func(childComplexity int) int
+		Bytes              func(childComplexity int) int
+		Documents          func(childComplexity int, first int) int
+		Enabled            func(childComplexity int) int
+		Entries            func(childComplexity int) int
+		Evicted            func(childComplexity int) int
+		Failures           func(childComplexity int) int
+		Fetched            func(childComplexity int) int
+		Found              func(childComplexity int) int
+		HitRate            func(childComplexity int) int
+		Hits               func(childComplexity int) int
+		Invalidations      func(childComplexity int) int
+		InvalidationsByTag func(childComplexity int) int
+		Joined             func(childComplexity int) int
+		Late               func(childComplexity int) int
+		MaxBytes           func(childComplexity int) int
+		Misses             func(childComplexity int) int
+		Problem            func(childComplexity int) int
+		Processes          func(childComplexity int) int
+		Refreshes          func(childComplexity int) int
+		Since              func(childComplexity int) int
+		State              func(childComplexity int) int
 	}
 
 	CalendarDate struct {
@@ -290,6 +333,16 @@ type ComplexityRoot struct {
 		Name                    func(childComplexity int) int
 	}
 
+	DocumentUsage struct {
+		Errors  func(childComplexity int) int
+		Hash    func(childComplexity int) int
+		Hits    func(childComplexity int) int
+		MeanMs  func(childComplexity int) int
+		Name    func(childComplexity int) int
+		Runs    func(childComplexity int) int
+		Trusted func(childComplexity int) int
+	}
+
 	Event struct {
 		Actor      func(childComplexity int) int
 		At         func(childComplexity int) int
@@ -363,6 +416,7 @@ type ComplexityRoot struct {
 	Query struct {
 		AreaMembers       func(childComplexity int, areaID string) int
 		Areas             func(childComplexity int) int
+		CacheStats        func(childComplexity int) int
 		Calendar          func(childComplexity int, from mesa.Date, to mesa.Date) int
 		Document          func(childComplexity int, by db.DocumentBy) int
 		DocumentTypes     func(childComplexity int) int
@@ -865,6 +919,212 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.BulkDocumentResult.Ok(childComplexity), true
+
+	case "CacheInvalidations.count":
+		if e.ComplexityRoot.CacheInvalidations.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheInvalidations.Count(childComplexity), true
+	case "CacheInvalidations.tag":
+		if e.ComplexityRoot.CacheInvalidations.Tag == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheInvalidations.Tag(childComplexity), true
+
+	case "CacheProcess.at":
+		if e.ComplexityRoot.CacheProcess.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheProcess.At(childComplexity), true
+	case "CacheProcess.bypasses":
+		if e.ComplexityRoot.CacheProcess.Bypasses == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheProcess.Bypasses(childComplexity), true
+	case "CacheProcess.bytes":
+		if e.ComplexityRoot.CacheProcess.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheProcess.Bytes(childComplexity), true
+	case "CacheProcess.entries":
+		if e.ComplexityRoot.CacheProcess.Entries == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheProcess.Entries(childComplexity), true
+	case "CacheProcess.hits":
+		if e.ComplexityRoot.CacheProcess.Hits == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheProcess.Hits(childComplexity), true
+	case "CacheProcess.misses":
+		if e.ComplexityRoot.CacheProcess.Misses == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheProcess.Misses(childComplexity), true
+	case "CacheProcess.name":
+		if e.ComplexityRoot.CacheProcess.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheProcess.Name(childComplexity), true
+	case "CacheProcess.state":
+		if e.ComplexityRoot.CacheProcess.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheProcess.State(childComplexity), true
+
+	case "CacheStats.backend":
+		if e.ComplexityRoot.CacheStats.Backend == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Backend(childComplexity), true
+	case "CacheStats.bypasses":
+		if e.ComplexityRoot.CacheStats.Bypasses == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Bypasses(childComplexity), true
+	case "CacheStats.bytes":
+		if e.ComplexityRoot.CacheStats.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Bytes(childComplexity), true
+	case "CacheStats.documents":
+		if e.ComplexityRoot.CacheStats.Documents == nil {
+			break
+		}
+
+		args, err := ec.field_CacheStats_documents_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.CacheStats.Documents(childComplexity, args["first"].(int)), true
+	case "CacheStats.enabled":
+		if e.ComplexityRoot.CacheStats.Enabled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Enabled(childComplexity), true
+	case "CacheStats.entries":
+		if e.ComplexityRoot.CacheStats.Entries == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Entries(childComplexity), true
+	case "CacheStats.evicted":
+		if e.ComplexityRoot.CacheStats.Evicted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Evicted(childComplexity), true
+	case "CacheStats.failures":
+		if e.ComplexityRoot.CacheStats.Failures == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Failures(childComplexity), true
+	case "CacheStats.fetched":
+		if e.ComplexityRoot.CacheStats.Fetched == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Fetched(childComplexity), true
+	case "CacheStats.found":
+		if e.ComplexityRoot.CacheStats.Found == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Found(childComplexity), true
+	case "CacheStats.hitRate":
+		if e.ComplexityRoot.CacheStats.HitRate == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.HitRate(childComplexity), true
+	case "CacheStats.hits":
+		if e.ComplexityRoot.CacheStats.Hits == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Hits(childComplexity), true
+	case "CacheStats.invalidations":
+		if e.ComplexityRoot.CacheStats.Invalidations == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Invalidations(childComplexity), true
+	case "CacheStats.invalidationsByTag":
+		if e.ComplexityRoot.CacheStats.InvalidationsByTag == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.InvalidationsByTag(childComplexity), true
+	case "CacheStats.joined":
+		if e.ComplexityRoot.CacheStats.Joined == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Joined(childComplexity), true
+	case "CacheStats.late":
+		if e.ComplexityRoot.CacheStats.Late == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Late(childComplexity), true
+	case "CacheStats.maxBytes":
+		if e.ComplexityRoot.CacheStats.MaxBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.MaxBytes(childComplexity), true
+	case "CacheStats.misses":
+		if e.ComplexityRoot.CacheStats.Misses == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Misses(childComplexity), true
+	case "CacheStats.problem":
+		if e.ComplexityRoot.CacheStats.Problem == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Problem(childComplexity), true
+	case "CacheStats.processes":
+		if e.ComplexityRoot.CacheStats.Processes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Processes(childComplexity), true
+	case "CacheStats.refreshes":
+		if e.ComplexityRoot.CacheStats.Refreshes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Refreshes(childComplexity), true
+	case "CacheStats.since":
+		if e.ComplexityRoot.CacheStats.Since == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.Since(childComplexity), true
+	case "CacheStats.state":
+		if e.ComplexityRoot.CacheStats.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CacheStats.State(childComplexity), true
 
 	case "CalendarDate.date":
 		if e.ComplexityRoot.CalendarDate.Date == nil {
@@ -1553,6 +1813,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DocumentType.Name(childComplexity), true
 
+	case "DocumentUsage.errors":
+		if e.ComplexityRoot.DocumentUsage.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentUsage.Errors(childComplexity), true
+	case "DocumentUsage.hash":
+		if e.ComplexityRoot.DocumentUsage.Hash == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentUsage.Hash(childComplexity), true
+	case "DocumentUsage.hits":
+		if e.ComplexityRoot.DocumentUsage.Hits == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentUsage.Hits(childComplexity), true
+	case "DocumentUsage.meanMs":
+		if e.ComplexityRoot.DocumentUsage.MeanMs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentUsage.MeanMs(childComplexity), true
+	case "DocumentUsage.name":
+		if e.ComplexityRoot.DocumentUsage.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentUsage.Name(childComplexity), true
+	case "DocumentUsage.runs":
+		if e.ComplexityRoot.DocumentUsage.Runs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentUsage.Runs(childComplexity), true
+	case "DocumentUsage.trusted":
+		if e.ComplexityRoot.DocumentUsage.Trusted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentUsage.Trusted(childComplexity), true
+
 	case "Event.actor":
 		if e.ComplexityRoot.Event.Actor == nil {
 			break
@@ -1996,6 +2299,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Areas(childComplexity), true
+	case "Query.cacheStats":
+		if e.ComplexityRoot.Query.CacheStats == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.CacheStats(childComplexity), true
 	case "Query.calendar":
 		if e.ComplexityRoot.Query.Calendar == nil {
 			break
@@ -2811,19 +3120,153 @@ func newExecutionContext(
 }
 
 var sources = []*ast.Source{
+	{Name: "../../schema/cache.graphqls", Input: `"How long the answer of a field may be kept and who may share it. A field below another narrows what its parents allow; a root field without it is never kept."
+directive @cacheControl("How long." tier: CacheTier, "Who may share it." scope: CacheScope) on FIELD_DEFINITION | OBJECT
+
+"How long an answer is good by itself. A change of what it was made from ends it before."
+enum CacheTier {
+  "Made anew after 1 minute, gone after 5."
+  HOT
+  "Made anew after 5 minutes, gone after 30."
+  WARM
+  "Made anew after 30 minutes, gone after 60."
+  COLD
+}
+
+"For whom an answer is the same."
+enum CacheScope {
+  "Everybody who may ask."
+  PUBLIC
+  "Everybody with the same rights."
+  SCOPE
+  "One user."
+  VIEWER
+}
+
+extend type Query {
+  "Figures of the cache, of all processes together. For administrators."
+  cacheStats: CacheStats!
+}
+
+"Figures of the cache since the start of each process."
+type CacheStats {
+  "Whether answers are kept at all."
+  enabled: Boolean!
+  "MEMORY, or REDIS with memory in front of it."
+  backend: String!
+  "Whether this process uses Redis now; CLOSED without Redis."
+  state: CacheState!
+  "Since when."
+  since: DateTime!
+  "Why it does not, null when it does."
+  problem: String
+  "Answers given from what was kept."
+  hits: Int!
+  "Answers that had to be made, then kept if they could be."
+  misses: Int!
+  "Answers made without asking the cache, because it could not be used."
+  bypasses: Int!
+  "Hits among hits and misses, from 0 to 1."
+  hitRate: Float!
+  "Hits that came from Redis."
+  fetched: Int!
+  "Hits that waited for somebody else's miss."
+  joined: Int!
+  "Answers made anew before they expired."
+  refreshes: Int!
+  "Answers that were not kept because something changed while they were made."
+  late: Int!
+  "Entries in memory."
+  entries: Int!
+  "About what they take."
+  bytes: Int!
+  "What they may take."
+  maxBytes: Int!
+  "Entries that expired or gave way to others."
+  evicted: Int!
+  "How often something that answers are made from changed."
+  invalidations: Int!
+  "The same by what changed."
+  invalidationsByTag: [CacheInvalidations!]!
+  "Changes that were found in the journal because nobody had told of them."
+  found: Int!
+  "Commands that Redis did not answer."
+  failures: Int!
+  "How often the processes were asked for each document (operation), the most used first; of this process."
+  documents("How many, at most 200." first: Int! = 20): [DocumentUsage!]! @goField(forceResolver: true)
+  "The processes, this one first."
+  processes: [CacheProcess!]!
+}
+
+"State of the breaker between a process and Redis."
+enum CacheState {
+  "Redis is used."
+  CLOSED
+  "Redis does not answer: everything is read from the database, nothing waits."
+  OPEN
+  "Redis answers again; what was missed is being made good."
+  HALF_OPEN
+}
+
+"How often one kind of thing changed."
+type CacheInvalidations {
+  "Kind of thing, such as document or catalogue."
+  tag: String!
+  "How often."
+  count: Int!
+}
+
+"How an operation is used."
+type DocumentUsage {
+  "SHA-256 of its text."
+  hash: String!
+  "Its name, null when it has none."
+  name: String
+  "Whether it comes from a manifest."
+  trusted: Boolean!
+  "How often it ran."
+  runs: Int!
+  "How often the answer was kept."
+  hits: Int!
+  "How often it failed."
+  errors: Int!
+  "Mean time, in milliseconds."
+  meanMs: Float!
+}
+
+"Figures of one process."
+type CacheProcess {
+  "Host, process number and a mark."
+  name: String!
+  "When it told them."
+  at: DateTime!
+  "Whether it uses Redis."
+  state: CacheState!
+  "Hits."
+  hits: Int!
+  "Misses."
+  misses: Int!
+  "Bypasses."
+  bypasses: Int!
+  "Entries in memory."
+  entries: Int!
+  "About what they take."
+  bytes: Int!
+}
+`, BuiltIn: false},
 	{Name: "../../schema/catalogue.graphqls", Input: `extend type Query {
   "All document types, by code; inactive ones too."
-  documentTypes: [DocumentType!]!
+  documentTypes: [DocumentType!]! @cacheControl(tier: COLD, scope: PUBLIC)
   "All areas, by code; inactive ones too."
-  areas: [Area!]!
+  areas: [Area!]! @cacheControl(tier: COLD, scope: PUBLIC)
   "What a derivation can be for, in the order to offer."
-  purposes: [DerivationPurpose!]!
+  purposes: [DerivationPurpose!]! @cacheControl(tier: COLD, scope: PUBLIC)
   "How long archived documents are kept."
-  retentionPolicies: [RetentionPolicy!]!
+  retentionPolicies: [RetentionPolicy!]! @cacheControl(tier: COLD, scope: PUBLIC)
   "Each day of a period and whether it is a business day. At most 400 days."
-  calendar("First day." from: Date!, "Last day, inclusive." to: Date!): [CalendarDate!]!
+  calendar("First day." from: Date!, "Last day, inclusive." to: Date!): [CalendarDate!]! @cacheControl(tier: COLD, scope: PUBLIC)
   "Active members of an area, by name: those to whom its work can be assigned."
-  areaMembers("Area." areaId: ID!): [User!]!
+  areaMembers("Area." areaId: ID!): [User!]! @cacheControl(tier: WARM, scope: SCOPE)
 }
 
 "A kind of document."
@@ -3286,9 +3729,9 @@ type BulkDerivationResult {
     last: Int
     "Before this cursor."
     before: String
-  ): DocumentConnection!
+  ): DocumentConnection! @cacheControl(tier: HOT, scope: SCOPE)
   "One document by id, file number or tracking code; null when there is none or the viewer may not see it."
-  document("Exactly one way to name it." by: DocumentBy!): Document
+  document("Exactly one way to name it." by: DocumentBy!): Document @cacheControl(tier: WARM, scope: SCOPE)
 }
 
 extend type Mutation {
@@ -3572,7 +4015,7 @@ type Document implements Node {
   "Why it was voided."
   voidReason: String
   "What the viewer could do with it now."
-  availableActions: [Action!]!
+  availableActions: [Action!]! @cacheControl(scope: VIEWER)
   "Its legs in the order they were sent."
   derivations("How many, at most 200 (default 20)." first: Int, "After this cursor." after: String): DerivationConnection!
   "What happened to it, oldest first."
@@ -4108,9 +4551,9 @@ input DateRange {
 "Everything that can be asked."
 type Query {
   "The thing with this id; null when there is none or the viewer may not see it."
-  node("Opaque id." id: ID!): Node
+  node("Opaque id." id: ID!): Node @cacheControl(tier: WARM, scope: SCOPE)
   "The things with these ids, in the same order, null where there is none or the viewer may not see it. At most 100 ids."
-  nodes("Opaque ids." ids: [ID!]!): [Node]!
+  nodes("Opaque ids." ids: [ID!]!): [Node]! @cacheControl(tier: WARM, scope: SCOPE)
 }
 
 "Everything that can be done. Each mutation is one transaction: it happens whole or not at all."
@@ -4121,7 +4564,7 @@ type Subscription
 `, BuiltIn: false},
 	{Name: "../../schema/statistics.graphqls", Input: `extend type Query {
   "Figures of a period over the documents in the viewer's scope."
-  statistics("Conditions; default: the last 30 days." filter: StatisticsFilter): Statistics!
+  statistics("Conditions; default: the last 30 days." filter: StatisticsFilter): Statistics! @cacheControl(tier: HOT, scope: SCOPE)
 }
 
 "What the figures are about; all given conditions must hold."
@@ -4329,9 +4772,9 @@ type AreaStatistics {
     first: Int
     "After this cursor."
     after: String
-  ): TrayConnection!
+  ): TrayConnection! @cacheControl(tier: HOT, scope: SCOPE)
   "How much is in each list of an area; counts and lists agree."
-  trayCounts("Area that the viewer works in or may see." areaId: ID!): [TrayCount!]!
+  trayCounts("Area that the viewer works in or may see." areaId: ID!): [TrayCount!]! @cacheControl(tier: HOT, scope: VIEWER)
 }
 
 extend type Subscription {
@@ -4415,7 +4858,7 @@ type TrayChange {
 `, BuiltIn: false},
 	{Name: "../../schema/viewer.graphqls", Input: `extend type Query {
   "Who is signed in, and with which rights."
-  viewer: Viewer!
+  viewer: Viewer! @cacheControl(tier: WARM, scope: VIEWER)
 }
 
 extend type Mutation {
@@ -4656,6 +5099,90 @@ func (ec *executionContext) childFields_BulkDocumentResult(ctx context.Context, 
 		return ec.fieldContext_BulkDocumentResult_message(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type BulkDocumentResult", field.Name)
+}
+
+func (ec *executionContext) childFields_CacheInvalidations(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "tag":
+		return ec.fieldContext_CacheInvalidations_tag(ctx, field)
+	case "count":
+		return ec.fieldContext_CacheInvalidations_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CacheInvalidations", field.Name)
+}
+
+func (ec *executionContext) childFields_CacheProcess(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_CacheProcess_name(ctx, field)
+	case "at":
+		return ec.fieldContext_CacheProcess_at(ctx, field)
+	case "state":
+		return ec.fieldContext_CacheProcess_state(ctx, field)
+	case "hits":
+		return ec.fieldContext_CacheProcess_hits(ctx, field)
+	case "misses":
+		return ec.fieldContext_CacheProcess_misses(ctx, field)
+	case "bypasses":
+		return ec.fieldContext_CacheProcess_bypasses(ctx, field)
+	case "entries":
+		return ec.fieldContext_CacheProcess_entries(ctx, field)
+	case "bytes":
+		return ec.fieldContext_CacheProcess_bytes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CacheProcess", field.Name)
+}
+
+func (ec *executionContext) childFields_CacheStats(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "enabled":
+		return ec.fieldContext_CacheStats_enabled(ctx, field)
+	case "backend":
+		return ec.fieldContext_CacheStats_backend(ctx, field)
+	case "state":
+		return ec.fieldContext_CacheStats_state(ctx, field)
+	case "since":
+		return ec.fieldContext_CacheStats_since(ctx, field)
+	case "problem":
+		return ec.fieldContext_CacheStats_problem(ctx, field)
+	case "hits":
+		return ec.fieldContext_CacheStats_hits(ctx, field)
+	case "misses":
+		return ec.fieldContext_CacheStats_misses(ctx, field)
+	case "bypasses":
+		return ec.fieldContext_CacheStats_bypasses(ctx, field)
+	case "hitRate":
+		return ec.fieldContext_CacheStats_hitRate(ctx, field)
+	case "fetched":
+		return ec.fieldContext_CacheStats_fetched(ctx, field)
+	case "joined":
+		return ec.fieldContext_CacheStats_joined(ctx, field)
+	case "refreshes":
+		return ec.fieldContext_CacheStats_refreshes(ctx, field)
+	case "late":
+		return ec.fieldContext_CacheStats_late(ctx, field)
+	case "entries":
+		return ec.fieldContext_CacheStats_entries(ctx, field)
+	case "bytes":
+		return ec.fieldContext_CacheStats_bytes(ctx, field)
+	case "maxBytes":
+		return ec.fieldContext_CacheStats_maxBytes(ctx, field)
+	case "evicted":
+		return ec.fieldContext_CacheStats_evicted(ctx, field)
+	case "invalidations":
+		return ec.fieldContext_CacheStats_invalidations(ctx, field)
+	case "invalidationsByTag":
+		return ec.fieldContext_CacheStats_invalidationsByTag(ctx, field)
+	case "found":
+		return ec.fieldContext_CacheStats_found(ctx, field)
+	case "failures":
+		return ec.fieldContext_CacheStats_failures(ctx, field)
+	case "documents":
+		return ec.fieldContext_CacheStats_documents(ctx, field)
+	case "processes":
+		return ec.fieldContext_CacheStats_processes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CacheStats", field.Name)
 }
 
 func (ec *executionContext) childFields_CalendarDate(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4978,6 +5505,26 @@ func (ec *executionContext) childFields_DocumentType(ctx context.Context, field 
 		return ec.fieldContext_DocumentType_categories(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DocumentType", field.Name)
+}
+
+func (ec *executionContext) childFields_DocumentUsage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "hash":
+		return ec.fieldContext_DocumentUsage_hash(ctx, field)
+	case "name":
+		return ec.fieldContext_DocumentUsage_name(ctx, field)
+	case "trusted":
+		return ec.fieldContext_DocumentUsage_trusted(ctx, field)
+	case "runs":
+		return ec.fieldContext_DocumentUsage_runs(ctx, field)
+	case "hits":
+		return ec.fieldContext_DocumentUsage_hits(ctx, field)
+	case "errors":
+		return ec.fieldContext_DocumentUsage_errors(ctx, field)
+	case "meanMs":
+		return ec.fieldContext_DocumentUsage_meanMs(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DocumentUsage", field.Name)
 }
 
 func (ec *executionContext) childFields_Event(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -3,6 +3,10 @@
 package model
 
 import (
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
 	"time"
 
 	"github.com/mesapartes/mesa/mesa"
@@ -85,6 +89,84 @@ type BulkDocumentResult struct {
 	Message *string `json:"message,omitempty"`
 }
 
+// How often one kind of thing changed.
+type CacheInvalidations struct {
+	// Kind of thing, such as document or catalogue.
+	Tag string `json:"tag"`
+	// How often.
+	Count int `json:"count"`
+}
+
+// Figures of one process.
+type CacheProcess struct {
+	// Host, process number and a mark.
+	Name string `json:"name"`
+	// When it told them.
+	At time.Time `json:"at"`
+	// Whether it uses Redis.
+	State CacheState `json:"state"`
+	// Hits.
+	Hits int `json:"hits"`
+	// Misses.
+	Misses int `json:"misses"`
+	// Bypasses.
+	Bypasses int `json:"bypasses"`
+	// Entries in memory.
+	Entries int `json:"entries"`
+	// About what they take.
+	Bytes int `json:"bytes"`
+}
+
+// Figures of the cache since the start of each process.
+type CacheStats struct {
+	// Whether answers are kept at all.
+	Enabled bool `json:"enabled"`
+	// MEMORY, or REDIS with memory in front of it.
+	Backend string `json:"backend"`
+	// Whether this process uses Redis now; CLOSED without Redis.
+	State CacheState `json:"state"`
+	// Since when.
+	Since time.Time `json:"since"`
+	// Why it does not, null when it does.
+	Problem *string `json:"problem,omitempty"`
+	// Answers given from what was kept.
+	Hits int `json:"hits"`
+	// Answers that had to be made, then kept if they could be.
+	Misses int `json:"misses"`
+	// Answers made without asking the cache, because it could not be used.
+	Bypasses int `json:"bypasses"`
+	// Hits among hits and misses, from 0 to 1.
+	HitRate float64 `json:"hitRate"`
+	// Hits that came from Redis.
+	Fetched int `json:"fetched"`
+	// Hits that waited for somebody else's miss.
+	Joined int `json:"joined"`
+	// Answers made anew before they expired.
+	Refreshes int `json:"refreshes"`
+	// Answers that were not kept because something changed while they were made.
+	Late int `json:"late"`
+	// Entries in memory.
+	Entries int `json:"entries"`
+	// About what they take.
+	Bytes int `json:"bytes"`
+	// What they may take.
+	MaxBytes int `json:"maxBytes"`
+	// Entries that expired or gave way to others.
+	Evicted int `json:"evicted"`
+	// How often something that answers are made from changed.
+	Invalidations int `json:"invalidations"`
+	// The same by what changed.
+	InvalidationsByTag []*CacheInvalidations `json:"invalidationsByTag"`
+	// Changes that were found in the journal because nobody had told of them.
+	Found int `json:"found"`
+	// Commands that Redis did not answer.
+	Failures int `json:"failures"`
+	// How often the processes were asked for each document (operation), the most used first; of this process.
+	Documents []*DocumentUsage `json:"documents"`
+	// The processes, this one first.
+	Processes []*CacheProcess `json:"processes"`
+}
+
 // A page of legs.
 type DerivationConnection struct {
 	// Items with their cursors.
@@ -151,6 +233,24 @@ type DocumentEdge struct {
 type DocumentPayload struct {
 	// The document as it is now.
 	Document *mesa.Document `json:"document"`
+}
+
+// How an operation is used.
+type DocumentUsage struct {
+	// SHA-256 of its text.
+	Hash string `json:"hash"`
+	// Its name, null when it has none.
+	Name *string `json:"name,omitempty"`
+	// Whether it comes from a manifest.
+	Trusted bool `json:"trusted"`
+	// How often it ran.
+	Runs int `json:"runs"`
+	// How often the answer was kept.
+	Hits int `json:"hits"`
+	// How often it failed.
+	Errors int `json:"errors"`
+	// Mean time, in milliseconds.
+	MeanMs float64 `json:"meanMs"`
 }
 
 // A page of events.
@@ -269,4 +369,187 @@ type TrayEdge struct {
 	Cursor string `json:"cursor"`
 	// The item.
 	Node *mesa.TrayItem `json:"node"`
+}
+
+// For whom an answer is the same.
+type CacheScope string
+
+const (
+	// Everybody who may ask.
+	CacheScopePublic CacheScope = "PUBLIC"
+	// Everybody with the same rights.
+	CacheScopeScope CacheScope = "SCOPE"
+	// One user.
+	CacheScopeViewer CacheScope = "VIEWER"
+)
+
+var AllCacheScope = []CacheScope{
+	CacheScopePublic,
+	CacheScopeScope,
+	CacheScopeViewer,
+}
+
+func (e CacheScope) IsValid() bool {
+	switch e {
+	case CacheScopePublic, CacheScopeScope, CacheScopeViewer:
+		return true
+	}
+	return false
+}
+
+func (e CacheScope) String() string {
+	return string(e)
+}
+
+func (e *CacheScope) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = CacheScope(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid CacheScope", str)
+	}
+	return nil
+}
+
+func (e CacheScope) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *CacheScope) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e CacheScope) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// State of the breaker between a process and Redis.
+type CacheState string
+
+const (
+	// Redis is used.
+	CacheStateClosed CacheState = "CLOSED"
+	// Redis does not answer: everything is read from the database, nothing waits.
+	CacheStateOpen CacheState = "OPEN"
+	// Redis answers again; what was missed is being made good.
+	CacheStateHalfOpen CacheState = "HALF_OPEN"
+)
+
+var AllCacheState = []CacheState{
+	CacheStateClosed,
+	CacheStateOpen,
+	CacheStateHalfOpen,
+}
+
+func (e CacheState) IsValid() bool {
+	switch e {
+	case CacheStateClosed, CacheStateOpen, CacheStateHalfOpen:
+		return true
+	}
+	return false
+}
+
+func (e CacheState) String() string {
+	return string(e)
+}
+
+func (e *CacheState) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = CacheState(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid CacheState", str)
+	}
+	return nil
+}
+
+func (e CacheState) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *CacheState) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e CacheState) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How long an answer is good by itself. A change of what it was made from ends it before.
+type CacheTier string
+
+const (
+	// Made anew after 1 minute, gone after 5.
+	CacheTierHot CacheTier = "HOT"
+	// Made anew after 5 minutes, gone after 30.
+	CacheTierWarm CacheTier = "WARM"
+	// Made anew after 30 minutes, gone after 60.
+	CacheTierCold CacheTier = "COLD"
+)
+
+var AllCacheTier = []CacheTier{
+	CacheTierHot,
+	CacheTierWarm,
+	CacheTierCold,
+}
+
+func (e CacheTier) IsValid() bool {
+	switch e {
+	case CacheTierHot, CacheTierWarm, CacheTierCold:
+		return true
+	}
+	return false
+}
+
+func (e CacheTier) String() string {
+	return string(e)
+}
+
+func (e *CacheTier) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = CacheTier(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid CacheTier", str)
+	}
+	return nil
+}
+
+func (e CacheTier) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *CacheTier) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e CacheTier) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
 }

@@ -21,6 +21,9 @@ const (
 // Feed tails the table of events while somebody follows it. A commit of this process wakes it at once; what other processes commit
 // is found within a second.
 type Feed struct {
+	// Confirm, when set, is called with the ids of events before anybody is told of them.
+	Confirm func(ctx context.Context, events []string) error
+
 	db  *db.DB
 	log *slog.Logger
 
@@ -127,6 +130,9 @@ func (f *Feed) isIdle() bool {
 // forward reads one batch and hands it out; more says that there may be another.
 func (f *Feed) forward(at *db.Tail) (more bool, err error) {
 	events, err := f.db.EventsAfter(f.ctx, *at, batch)
+	if err == nil {
+		err = f.confirm(events)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -147,6 +153,18 @@ func (f *Feed) forward(at *db.Tail) (more bool, err error) {
 		}
 	}
 	return len(events) == batch, nil
+}
+
+// confirm lets what is kept of the time before events be forgotten, so that a follower who asks anew finds them.
+func (f *Feed) confirm(events []*mesa.Event) error {
+	if f.Confirm == nil || len(events) == 0 {
+		return nil
+	}
+	ids := make([]string, len(events))
+	for i, e := range events {
+		ids[i] = string(e.ID)
+	}
+	return f.Confirm(f.ctx, ids)
 }
 
 // Stop closes every follower's channel and ends the tail. It can be called twice.

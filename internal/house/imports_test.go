@@ -77,6 +77,8 @@ var doors = []struct {
 	{library: "github.com/vikstrous/dataloadgen", in: []string{"graph"}},
 	{library: "github.com/coder/websocket", in: []string{"graph"}, tests: true},
 	{library: "github.com/go-co-op/gocron", in: []string{"jobs"}},
+	{library: "github.com/maypok86/otter", in: []string{"cache"}},
+	{library: "github.com/klauspost/compress", in: []string{"cache"}},
 	{library: "github.com/redis/go-redis", in: []string{"cache", "jobs", "internal/bus"}, file: "redis"},
 	{library: "github.com/alecthomas/kong", in: []string{"cmd/mesa", "internal/config"}},
 	{library: "github.com/joho/godotenv", in: []string{"cmd/mesa", "internal/config"}},

@@ -129,6 +129,9 @@ type Moment struct {
 	life   *life
 }
 
+// IsUsable says whether the cache can be used at this moment.
+func (m Moment) IsUsable() bool { return m.usable }
+
 // Now acquires the present moment. With Redis it asks it, together with whoever else asks at the same time; when it does not answer
 // within the cache's patience the moment is not usable, and everything is loaded.
 func (c *Cache) Now(ctx context.Context) Moment {
@@ -194,6 +197,10 @@ func (k *Kind[T]) Get(ctx context.Context, c *Cache, at Moment, key Key, load fu
 	}
 	fl, leads := c.flights.board(full)
 	if leads {
+		if e := c.remembered(full, key.Tier); e != nil { // made since it was looked for
+			c.flights.land(full, fl, e)
+			return k.hit(ctx, c, full, key, e, load), nil
+		}
 		return k.miss(ctx, c, at, full, key, fl, load)
 	}
 	if e := fl.wait(ctx); e != nil && c.holds(e, key.Tier) {
@@ -220,7 +227,7 @@ func (k *Kind[T]) counted(n *atomic.Int64) {
 
 // lookUp finds an entry that holds, in memory or in Redis; nil when there is none.
 func (k *Kind[T]) lookUp(ctx context.Context, c *Cache, full string, tier Tier) *entry {
-	if e, ok := c.memory.GetIfPresent(full); ok && c.holds(e, tier) {
+	if e := c.remembered(full, tier); e != nil {
 		return e
 	}
 	if c.link == nil || k.Decode == nil {
@@ -305,6 +312,14 @@ func (k *Kind[T]) make(ctx context.Context, c *Cache, at Moment, full string, ke
 		c.link.put(ctx, e.life, full, e.pack(value), lifetime(key.Tier).Hard)
 	}
 	return v, e, nil
+}
+
+// remembered is the entry in memory if it holds, nil otherwise.
+func (c *Cache) remembered(full string, tier Tier) *entry {
+	if e, ok := c.memory.GetIfPresent(full); ok && c.holds(e, tier) {
+		return e
+	}
+	return nil
 }
 
 // holds says whether an entry may be given: it is not too old, and nothing of what it was made from has moved.

@@ -1,0 +1,126 @@
+package cache
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// An entry holds exactly while none of its tags, nor everything, has moved since it was begun, whatever order things come in.
+func TestTheLedgerAgainstAList(t *testing.T) {
+	type moved struct {
+		tag mesa.Tag
+		at  int64
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		l := newLedger(10)
+		var (
+			list    []moved
+			entries []*entry
+			tags    = rapid.SampledFrom([]mesa.Tag{"a", "b", "c", "d", mesa.Everything})
+		)
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			switch rapid.IntRange(0, 3).Draw(t, "step") {
+			case 0:
+				born, life := l.now()
+				own := rapid.SliceOfDistinct(rapid.SampledFrom([]mesa.Tag{"a", "b", "c", "d"}), func(t mesa.Tag) mesa.Tag { return t }).Draw(t, "own")
+				entries = append(entries, &entry{born: born, life: life, tags: own})
+			case 1:
+				tag := tags.Draw(t, "tag")
+				list = append(list, moved{tag, l.move([]mesa.Tag{tag}, rapid.Int64Range(0, 50).Draw(t, "time"))})
+			case 2: // moves from elsewhere, first as a hint
+				tag, at := tags.Draw(t, "tag"), l.clock+rapid.Int64Range(1, 5).Draw(t, "later")
+				l.hint([]mesa.Tag{tag}, at)
+				l.learn(map[mesa.Tag]int64{tag: at}, at)
+				list = append(list, moved{tag, at})
+			case 3:
+				if rapid.IntRange(0, 9).Draw(t, "life") == 0 {
+					l.begin("next", nil, l.clock+1)
+				}
+			}
+			for _, e := range entries {
+				want := e.life == l.life && !slices.ContainsFunc(list, func(m moved) bool {
+					return m.at > e.born && (m.tag == mesa.Everything || slices.Contains(e.tags, m.tag))
+				})
+				if got := l.holds(e); got != want {
+					t.Fatalf("%+v holds: %v", e, got)
+				}
+			}
+		}
+	})
+}
+
+// Forgetting old moves, or too many of them, never lets an entry hold that did not.
+func TestThePrunedLedger(t *testing.T) {
+	l := newLedger(0)
+	old := &entry{born: 0, life: l.life, tags: []mesa.Tag{"x"}}
+	l.move([]mesa.Tag{"x"}, 100)
+	for i := range manyTags + 10 {
+		l.move([]mesa.Tag{mesa.Tag("t" + string(rune(i)) + string(rune(i>>8)))}, 0)
+	}
+	for i := range manyTags + 10 {
+		l.moved[mesa.Tag(string(rune('a'+i%26))+itoa(i))] = l.clock
+	}
+	l.prune(0)
+	if l.size() != 0 || l.holds(old) {
+		t.Errorf("%d tags, the old entry holds: %v", l.size(), l.holds(old))
+	}
+	born, life := l.now()
+	if !l.holds(&entry{born: born, life: life, tags: []mesa.Tag{"x"}}) {
+		t.Error("a new entry does not hold")
+	}
+}
+
+func itoa(n int) string {
+	var b []byte
+	for ; n > 0; n /= 10 {
+		b = append(b, byte('0'+n%10))
+	}
+	return string(b)
+}
+
+func TestPackedEntries(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		e := &entry{born: rapid.Int64().Draw(t, "born"), made: rapid.Int64().Draw(t, "made")}
+		for _, tag := range rapid.SliceOfN(rapid.String(), 0, 20).Draw(t, "tags") {
+			e.tags = append(e.tags, mesa.Tag(tag))
+		}
+		value := bytes.Repeat([]byte(rapid.String().Draw(t, "value")), rapid.IntRange(0, 500).Draw(t, "times"))
+		got, again, err := unpack(e.pack(value))
+		if err != nil || got.born != e.born || got.made != e.made || !slices.Equal(got.tags, e.tags) || !bytes.Equal(again, value) {
+			t.Fatalf("%v %+v %d bytes", err, got, len(again))
+		}
+	})
+}
+
+// Whatever lies in Redis is read or refused.
+func FuzzUnpack(f *testing.F) {
+	f.Add((&entry{born: 1, made: 2, tags: []mesa.Tag{"a", "b"}}).pack([]byte("value")))
+	f.Add((&entry{}).pack(bytes.Repeat([]byte("value"), 1000)))
+	f.Add([]byte{entryForm, compressed, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, value, err := unpack(b); err == nil && len(value) > maxValue {
+			t.Errorf("%d bytes", len(value))
+		}
+	})
+}
+
+// Compression is used when it pays, and only then.
+func TestCompressionPays(t *testing.T) {
+	text := bytes.Repeat([]byte(`{"fileNumber":"EXP-2026-001142","state":"IN_PROCESS"}`), 100)
+	noise := make([]byte, 5000)
+	for i := range noise {
+		noise[i] = byte(rand.N(256))
+	}
+	if packed := (&entry{}).pack(text); len(packed) > len(text)/3 {
+		t.Errorf("%d bytes of %d", len(packed), len(text))
+	}
+	if packed := (&entry{}).pack(noise); packed[1] != 0 || len(packed) > len(noise)+64 {
+		t.Errorf("noise was compressed to %d bytes", len(packed))
+	}
+}

@@ -146,7 +146,9 @@ func (c *Cache) moveUnmoved(ctx context.Context, entries []string) (err error) {
 	if err != nil {
 		return err
 	}
-	c.count.found.Add(int64(len(entries)))
+	if len(tags) > 0 {
+		c.count.found.Add(int64(len(entries)))
+	}
 	return c.move(ctx, tags, entries)
 }
 

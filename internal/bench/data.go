@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/mesapartes/mesa/db"
@@ -28,6 +30,7 @@ var noon = time.Date(2026, time.November, 20, 17, 0, 0, 0, time.UTC)
 type desk struct {
 	*db.DB
 	plain *sql.DB
+	url   string
 	cat   *mesa.Catalogue
 	head  caller // of the desk: sees all but the confidential documents of others
 	clerk caller // of an area: sees what the area took part in
@@ -50,7 +53,7 @@ func openDesk(ctx context.Context, o options, backend string, stderr io.Writer) 
 	if err != nil {
 		return nil, err
 	}
-	d := &desk{DB: database}
+	d := &desk{DB: database, url: address}
 	if d.plain, err = sql.Open(driver, source); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -84,11 +87,7 @@ func locate(ctx context.Context, o options, backend, name string) (address, driv
 		path := filepath.Join(o.folder, name+".db")
 		return "sqlite://" + path, "sqlite", "file:" + path + "?_pragma=query_only(1)&_pragma=cache_size(-65536)&_pragma=mmap_size(268435456)", nil
 	}
-	base, err := url.Parse(os.Getenv(server.Postgres.Env))
-	if err != nil || base.Host == "" {
-		return "", "", "", fmt.Errorf("%s is not the URL of a server: use make bench, or go run ./internal/testkit/run -- …", server.Postgres.Env)
-	}
-	admin, err := sql.Open("pgx", base.String())
+	base, admin, err := postgres()
 	if err != nil {
 		return "", "", "", err
 	}
@@ -104,6 +103,37 @@ func locate(ctx context.Context, o options, backend, name string) (address, driv
 	}
 	base.Path = "/" + name
 	return base.String(), "pgx", base.String(), nil
+}
+
+// postgres is the server to measure on, and a handle to administer it.
+func postgres() (*url.URL, *sql.DB, error) {
+	base, err := url.Parse(os.Getenv(server.Postgres.Env))
+	if err != nil || base.Host == "" {
+		return nil, nil, fmt.Errorf("%s is not the URL of a server: use make bench, or go run ./internal/testkit/run -- …", server.Postgres.Env)
+	}
+	admin, err := sql.Open("pgx", base.String())
+	return base, admin, err
+}
+
+// temporary makes an empty database that goes with drop.
+func temporary(ctx context.Context, backend string) (address string, drop func(), err error) {
+	if backend == "sqlite" {
+		folder, err := os.MkdirTemp("", "mesa-bench-")
+		return "sqlite://" + filepath.Join(folder, "load.db"), func() { _ = os.RemoveAll(folder) }, err
+	}
+	base, admin, err := postgres()
+	if err != nil {
+		return "", nil, err
+	}
+	name := "bench_load_" + strings.ToLower(rand.Text())
+	if _, err := admin.ExecContext(ctx, "CREATE DATABASE "+name+" ENCODING 'UTF8' TEMPLATE template0"); err != nil {
+		return "", nil, errors.Join(err, admin.Close())
+	}
+	base.Path = "/" + name
+	return base.String(), func() {
+		_, _ = admin.ExecContext(context.WithoutCancel(ctx), "DROP DATABASE "+name+" WITH (FORCE)") // else it ends with the server
+		_ = admin.Close()
+	}, nil
 }
 
 func (d *desk) close() error {

@@ -32,6 +32,7 @@ type options struct {
 	folder    string
 	profile   string
 	gc        int
+	load      bool
 }
 
 func main() {
@@ -65,7 +66,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	backend := f.String("backend", "sqlite,postgres", "databases to measure")
 	clients := f.String("clients", "1,16", "how many clients ask at once")
 	f.Float64Var(&o.seconds, "seconds", 3, "how long each operation is measured at each number of clients; 0 only counts and compares")
-	f.StringVar(&o.only, "only", "", "measure only operations whose name contains this")
+	f.StringVar(&o.only, "only", "", "measure only what has this in its name; the cache's rows begin with \"cache: \", the load is \"load\"")
+	f.BoolVar(&o.load, "load", true, "play the load of many people and look for stale answers")
 	f.StringVar(&o.folder, "folder", "var/bench", "where databases are kept for the next run")
 	f.StringVar(&o.profile, "profile", "", "write CPU and allocation profiles of the operations, without the hand-written handlers, to files of this name")
 	f.IntVar(&o.gc, "gogc", 400, "garbage collector target, as in mesa serve")
@@ -84,6 +86,20 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 }
 
 func bench(ctx context.Context, o options, backend string, stdout, stderr io.Writer) error {
+	fmt.Fprintf(stdout, "\n### %s\n", map[string]string{"sqlite": "SQLite", "postgres": "PostgreSQL"}[backend])
+	if o.only != loadName {
+		if err := benchOperations(ctx, o, backend, stdout, stderr); err != nil {
+			return err
+		}
+	}
+	if o.load && o.chose(loadName) {
+		return benchLoad(ctx, o, backend, stdout)
+	}
+	return nil
+}
+
+// benchOperations measures single operations, without the cache and with it.
+func benchOperations(ctx context.Context, o options, backend string, stdout, stderr io.Writer) error {
 	d, err := openDesk(ctx, o, backend, stderr)
 	if err != nil {
 		return err
@@ -93,26 +109,46 @@ func bench(ctx context.Context, o options, backend string, stdout, stderr io.Wri
 	if err != nil {
 		return err
 	}
-	s, err := serve(ctx, d, list)
+	s, err := serve(d, list)
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	fmt.Fprintf(stdout, "\n### %s\n\n%s", map[string]string{"sqlite": "SQLite", "postgres": "PostgreSQL"}[backend], header(o))
+	t := table{out: stdout, header: header(o)}
 	for _, op := range list {
-		if !strings.Contains(op.name, o.only) {
+		if !o.chose(op.name) {
 			continue
 		}
 		row, err := s.measure(ctx, o, op)
 		if err != nil {
 			return fmt.Errorf("%s: %w", op.name, err)
 		}
-		fmt.Fprintln(stdout, row)
+		t.row(row)
+	}
+	if err := benchCache(ctx, o, d, s, list, stdout); err != nil {
+		return fmt.Errorf("cache: %w", err)
 	}
 	if o.profile != "" {
 		return profile(ctx, o, s, list, backend)
 	}
 	return nil
+}
+
+// chose says whether a name was asked for.
+func (o options) chose(name string) bool { return strings.Contains(name, o.only) }
+
+// table writes its header before its first row.
+type table struct {
+	out    io.Writer
+	header string
+}
+
+func (t *table) row(text string) {
+	if t.header != "" {
+		fmt.Fprint(t.out, "\n"+t.header)
+		t.header = ""
+	}
+	fmt.Fprintln(t.out, text)
 }
 
 // profile repeats the chosen operations alone under the profilers.
@@ -127,7 +163,7 @@ func profile(ctx context.Context, o options, s *site, list []operation, backend 
 	}
 	for end := time.Now().Add(time.Duration(o.seconds * float64(time.Second))); time.Now().Before(end); {
 		for _, op := range list {
-			if strings.Contains(op.name, o.only) {
+			if o.chose(op.name) {
 				if _, err := s.direct(ctx, s.graph(op)); err != nil {
 					return err
 				}

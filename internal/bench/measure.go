@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mesapartes/mesa/cache"
 	"github.com/mesapartes/mesa/db"
 	work "github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/graph"
@@ -36,7 +37,7 @@ type operation struct {
 
 // site serves both kinds of handlers on one address.
 type site struct {
-	handler http.Handler
+	handler *http.ServeMux
 	http    *http.Server
 	feed    *bus.Feed
 	base    string
@@ -44,21 +45,31 @@ type site struct {
 	number  map[string]int // of an operation's hand-written handler
 }
 
-func serve(_ context.Context, d *desk, list []operation) (*site, error) {
-	log := slog.New(slog.DiscardHandler)
-	s := &site{feed: bus.New(d.DB, log), number: map[string]int{}}
-	mux := http.NewServeMux()
-	program := &web.Server{Resolver: &graph.Resolver{DB: d.DB, Desk: work.New(d.DB, log), Feed: s.feed, Log: log}, Log: log}
-	mux.Handle("/graphql", program.Handler())
+// serve serves the program without a cache beside the hand-written handlers.
+func serve(d *desk, list []operation) (*site, error) {
+	s, err := serveProgram(d.DB, nil)
+	if err != nil {
+		return nil, err
+	}
 	for i, op := range list {
 		s.number[op.name] = i
-		mux.HandleFunc(fmt.Sprintf("/hand/%d", i), op.hand)
+		s.handler.HandleFunc(fmt.Sprintf("/hand/%d", i), op.hand)
 	}
+	return s, nil
+}
+
+// serveProgram serves the program alone; other handlers may be added.
+func serveProgram(database *db.DB, kept *cache.Cache) (*site, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s.handler, s.http, s.base = mux, &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}, "http://"+listener.Addr().String()
+	log := slog.New(slog.DiscardHandler)
+	s := &site{feed: bus.New(database, log), number: map[string]int{}, handler: http.NewServeMux(), base: "http://" + listener.Addr().String()}
+	s.feed.Confirm = kept.Confirm
+	program := &web.Server{Resolver: &graph.Resolver{DB: database, Desk: work.New(database, log), Feed: s.feed, Log: log, Cache: kept}, Log: log}
+	s.handler.Handle("/graphql", program.Handler())
+	s.http = &http.Server{Handler: s.handler, ReadHeaderTimeout: time.Hour} // a connection may be opened and not needed
 	s.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}}
 	go s.http.Serve(listener) // ends with stop
 	return s, nil
@@ -74,8 +85,13 @@ func (s *site) stop() {
 type ask func() *http.Request
 
 func (s *site) graph(op operation) ask {
+	return s.post("/graphql", op, op.body())
+}
+
+// body is the body of the request for an operation.
+func (op operation) body() []byte {
 	body, _ := json.Marshal(map[string]any{"query": op.query, "variables": op.variables}) // made of texts and numbers
-	return s.post("/graphql", op, body)
+	return body
 }
 
 func (s *site) byHand(op operation) ask {

@@ -79,7 +79,7 @@ var doors = []struct {
 	{library: "github.com/go-co-op/gocron", in: []string{"jobs"}},
 	{library: "github.com/maypok86/otter", in: []string{"cache"}},
 	{library: "github.com/klauspost/compress", in: []string{"cache"}},
-	{library: "github.com/redis/go-redis", in: []string{"cache", "jobs", "internal/bus"}, file: "redis"},
+	{library: "github.com/redis/go-redis", in: []string{"cache", "jobs", "internal/bus", "internal/bench"}, file: "redis"},
 	{library: "github.com/alecthomas/kong", in: []string{"cmd/mesa", "internal/config"}},
 	{library: "github.com/joho/godotenv", in: []string{"cmd/mesa", "internal/config"}},
 	{library: "golang.org/x/crypto", in: []string{"internal"}},

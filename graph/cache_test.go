@@ -1,0 +1,612 @@
+package graph_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mesapartes/mesa/cache"
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/desk"
+	"github.com/mesapartes/mesa/graph"
+	"github.com/mesapartes/mesa/internal/bus"
+	"github.com/mesapartes/mesa/internal/testkit"
+	"github.com/mesapartes/mesa/mesa"
+	"github.com/mesapartes/mesa/web"
+)
+
+// caching opens a world whose answers are kept, as mesa serve does; options without Redis keep them in memory alone.
+func caching(t testing.TB, url string, clock *clock, opts cache.Options) *world {
+	t.Helper()
+	w := &world{t: t, clock: clock, log: &logs{}}
+	log := slog.New(slog.NewTextHandler(w.log, nil))
+	opts.Log = log
+	kept, err := cache.New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	database, err := db.Open(t.Context(), url, db.Options{Now: clock.now, Log: log, MaxConns: conns, Changed: func(c db.Change) { kept.Move(c.Tags, c.Entries) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { kept.Close(); database.Close() })
+	if err := kept.Watch(t.Context(), database); err != nil {
+		t.Fatal(err)
+	}
+	if err := kept.WaitForRedis(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.db, w.desk, w.feed = database, desk.New(database, log), bus.New(database, log)
+	w.feed.Confirm = kept.Confirm
+	t.Cleanup(w.feed.Stop)
+	w.web = &web.Server{Resolver: &graph.Resolver{DB: database, Desk: w.desk, Feed: w.feed, Log: log, Cache: kept}, Log: log}
+	w.handler = w.web.Handler()
+	return w
+}
+
+// reply is an answer with its headers.
+type reply struct {
+	status     int
+	header     http.Header
+	body       string
+	statements int
+}
+
+func (r reply) cache() string { return r.header.Get("X-Cache") }
+
+// post sends an operation.
+func (w *world) post(t testing.TB, q request) reply {
+	t.Helper()
+	return w.postBody(t, q.token, map[string]any{"query": q.query, "variables": q.variables})
+}
+
+// postBody sends a body as it is.
+func (w *world) postBody(t testing.TB, token string, content map[string]any) reply {
+	t.Helper()
+	body, err := json.Marshal(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodPost, "/graphql", bytes.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	return w.send(r, token)
+}
+
+// get sends an operation in the URL.
+func (w *world) get(token string, parameters map[string]string, headers ...string) reply {
+	q := url.Values{}
+	for name, value := range parameters {
+		q.Set(name, value)
+	}
+	r := httptest.NewRequest(http.MethodGet, "/graphql?"+q.Encode(), nil)
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	return w.send(r, token)
+}
+
+func (w *world) send(r *http.Request, token string) reply {
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	ctx, counter := db.CountStatements(context.Background())
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, r.WithContext(ctx))
+	return reply{rec.Code, rec.Header(), rec.Body.String(), counter.Statements()}
+}
+
+// A second answer comes from what is kept: the same bytes, no statement. What is the same for everybody may be kept by the client, too.
+func TestAnAnswerIsKept(t *testing.T) {
+	eachHistory(t, func(t *testing.T, url string) {
+		t.Parallel()
+		w := caching(t, url, newClock(), cache.Options{})
+		token := w.token("jefe.mesa")
+		for _, c := range []struct {
+			name, query string
+			shared      bool // with everybody
+		}{
+			{"the catalogue", `{ documentTypes { code categories { name } } areas { code head { fullName } } purposes { code } retentionPolicies { code } calendar(from: "2026-11-01", to: "2026-11-30") { date isBusinessDay } }`, true},
+			{"a list", `{ documents(first: 50) { totalCount nodes { fileNumber light derivations(first: 3) { nodes { number } } } } }`, false},
+			{"figures", `{ statistics { received open overdue byType { type { code } count } } }`, false},
+			{"who asks", `query Me { viewer { user { email } permissions } }`, false},
+		} {
+			first, second := w.post(t, request{query: c.query, token: token}), w.post(t, request{query: c.query, token: token})
+			if first.status != 200 || strings.Contains(first.body, `"errors"`) || first.cache() != "MISS" {
+				t.Errorf("%s: %d %s %.200s", c.name, first.status, first.cache(), first.body)
+			}
+			if second.cache() != "HIT" || second.body != first.body || second.statements != 0 || second.header.Get("Age") != "0" {
+				t.Errorf("%s again: %s, %d statements, age %q, %.200s", c.name, second.cache(), second.statements, second.header.Get("Age"), second.body)
+			}
+			if !strings.Contains(second.header.Get("Server-Timing"), `cache;desc="HIT", total;dur=`) {
+				t.Errorf("%s: Server-Timing %q", c.name, second.header.Get("Server-Timing"))
+			}
+			if etag, control := second.header.Get("ETag"), second.header.Get("Cache-Control"); c.shared != (etag != "") || c.shared != (control == "private, no-cache") {
+				t.Errorf("%s: ETag %q, Cache-Control %q", c.name, etag, control)
+			}
+			other := w.post(t, request{query: c.query, token: w.token("som1")})
+			if (other.cache() == "HIT") != c.shared {
+				t.Errorf("%s for somebody else: %s", c.name, other.cache())
+			}
+		}
+	})
+}
+
+// A client that has the answer is told so, by GET.
+func TestNotModified(t *testing.T) {
+	t.Parallel()
+	w := caching(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)), newClock(), cache.Options{})
+	token := w.token("mesa1")
+	ask := map[string]string{"query": "{ documentTypes { code } }"}
+	first := w.get(token, ask)
+	etag := first.header.Get("ETag")
+	if first.status != 200 || etag == "" {
+		t.Fatalf("%d %q %s", first.status, etag, first.body)
+	}
+	for tag, status := range map[string]int{etag: 304, `"x", W/` + etag: 304, "*": 304, `"x"`: 200, "": 200} {
+		got := w.get(token, ask, "If-None-Match", tag)
+		if got.status != status || (status == 304) != (got.body == "") || got.header.Get("ETag") != etag {
+			t.Errorf("If-None-Match %q: %d %.60s", tag, got.status, got.body)
+		}
+	}
+	if got := w.get("", ask, "If-None-Match", etag); got.status == 304 || !strings.Contains(got.body, "UNAUTHENTICATED") {
+		t.Errorf("a stranger is told %d %s", got.status, got.body)
+	}
+	if _, err := w.desk.CreateUser(t.Context(), w.system(t), desk.CreateUserInput{Email: "new@example.org", FullName: "Nueva", Role: mesa.Viewer, Password: "una clave larga"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.get(token, ask); got.cache() != "MISS" {
+		t.Errorf("%s after the catalogue changed", got.cache())
+	}
+}
+
+// system is the desk itself.
+func (w *world) system(t testing.TB) *mesa.Actor {
+	t.Helper()
+	cat, err := w.db.Catalogue(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mesa.System(cat, "test")
+}
+
+// Mutations, subscriptions, errors, explorations of the schema and what has no policy are not kept.
+func TestWhatIsNotKept(t *testing.T) {
+	t.Parallel()
+	w := caching(t, testkit.SQLiteClone(t, "history", prepare(400, relate)), newClock(), cache.Options{})
+	token := w.token("admin")
+	for name, query := range map[string]string{
+		"an error":                          `{ documents(first: 1000) { nodes { id } } }`,
+		"a part that fails":                 `{ viewer { user { id } } tray(areaId: "x", box: SENT) { totalCount } }`,
+		"the schema":                        `{ __schema { queryType { name } } }`,
+		"the schema beside something kept":  `{ viewer { user { id } } __type(name: "Area") { name } }`,
+		"figures of the cache":              `{ cacheStats { hits } }`,
+		"a mutation":                        `mutation { watchDocument(input: { documentId: "doc_x" }) { document { id } } }`,
+		"a tray that is a matter of person": `{ tray(areaId: "` + string(w.area(t, "MP")) + `", box: WATCHED) { totalCount } }`,
+	} {
+		for range 3 {
+			if got := w.post(t, request{query: query, token: token}); got.cache() == "HIT" {
+				t.Errorf("%s is kept: %.200s", name, got.body)
+			}
+		}
+	}
+}
+
+// At midnight in Lima everything that depends on the date is worked out anew, without any event.
+func TestMidnight(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := caching(t, testkit.SQLiteClone(t, "history", prepare(400, relate)), clock, cache.Options{})
+	query := `{ documents(first: 100) { nodes { light } } statistics { from to overdue } }`
+	clock.add(14*time.Hour + 30*time.Minute) // 23:30
+	token := w.token("jefe.mesa")
+	before := w.post(t, request{query: query, token: token})
+	if again := w.post(t, request{query: query, token: token}); again.cache() != "HIT" {
+		t.Fatalf("%s", again.cache())
+	}
+	clock.add(31 * time.Minute)
+	after := w.post(t, request{query: query, token: token})
+	if after.cache() == "HIT" || after.body == before.body || !strings.Contains(after.body, `"to":"2026-11-25"`) {
+		t.Errorf("%s %.200s", after.cache(), after.body)
+	}
+}
+
+// What somebody may do changes on their next request, on any node: roles, the account, the password, the session.
+func TestChangesOfRightsBiteOnTheNextRequest(t *testing.T) {
+	run := func(t *testing.T, one, two *world) {
+		query := `{ documents(first: 10) { totalCount } viewer { permissions } }`
+		sees := func(token string) reply {
+			two.post(t, request{query: query, token: token}) // warm
+			return two.post(t, request{query: query, token: token})
+		}
+		token := two.token("consulta")
+		before := sees(token)
+		if before.cache() != "HIT" || strings.Contains(before.body, "user.manage") {
+			t.Fatalf("%s %s", before.cache(), before.body)
+		}
+		check := func(what string, err error, token string, contains string) {
+			t.Helper()
+			if err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+			if got := two.post(t, request{query: query, token: token}); !strings.Contains(got.body, contains) {
+				t.Errorf("%s: %s %.300s", what, got.cache(), got.body)
+			}
+		}
+		by := one.system(t)
+		role := desk.RoleInput{Email: email("consulta"), Role: mesa.Admin}
+		check("a role more", one.desk.GrantRole(t.Context(), by, role), token, "user.manage")
+		check("a role less", one.desk.RevokeRole(t.Context(), by, role), token, before.body[strings.Index(before.body, `"totalCount"`):])
+		sees(token)
+		check("the account ends", one.desk.SetActive(t.Context(), by, email("consulta"), false), token, "UNAUTHENTICATED")
+		check("the account is back", one.desk.SetActive(t.Context(), by, email("consulta"), true), token, "totalCount")
+		sees(token)
+		check("another password", one.desk.SetPassword(t.Context(), by, email("consulta"), "otra clave muy larga"), token, "UNAUTHENTICATED")
+		token, other := two.token("consulta"), two.token("consulta")
+		sees(token)
+		sees(other)
+		actor, err := one.db.Actor(t.Context(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check("the end of the session", one.desk.SignOut(t.Context(), actor), token, "UNAUTHENTICATED")
+		check("another session of the same person", nil, other, "totalCount")
+		two.clock.add(61 * time.Minute)
+		check("the end of the hour", nil, other, "UNAUTHENTICATED")
+	}
+	eachInstitution(t, func(t *testing.T, url string) {
+		t.Run("memory", func(t *testing.T) {
+			w := caching(t, url, newClock(), cache.Options{})
+			run(t, w, w)
+		})
+		t.Run("two nodes", func(t *testing.T) {
+			clock, opts := newClock(), cache.Options{Redis: testkit.RedisURL(t), Prefix: testkit.RedisPrefix(t)}
+			run(t, caching(t, url, clock, opts), caching(t, url, clock, opts))
+		})
+	})
+}
+
+// After any verb of anybody, whatever anybody asks on any node is what a node without a cache answers.
+func TestKeptAnswersAreTrue(t *testing.T) {
+	eachHistory(t, func(t *testing.T, url string) {
+		t.Parallel()
+		clock, opts := newClock(), cache.Options{Redis: testkit.RedisURL(t), Prefix: testkit.RedisPrefix(t)}
+		nodes := []*world{caching(t, url, clock, opts), caching(t, url, clock, opts)}
+		fresh := openWith(t, url, clock)
+		o := newOffice(t, nodes, fresh, rand.New(rand.NewPCG(7, uint64(len(url)))))
+		for range 120 {
+			o.work()
+			for range 3 {
+				o.compare()
+			}
+		}
+		s := nodes[0].web.Resolver.Cache.Stats()
+		t.Logf("%v; %d hits, %d misses, moved %v", o.done, s.Hits, s.Misses, s.Moved)
+		if len(o.done) < 12 || s.Hits < 50 || s.Found > 5 {
+			t.Errorf("%v, %+v", o.done, s)
+		}
+	})
+}
+
+// office is people at work, and what they ask.
+type office struct {
+	t         *testing.T
+	nodes     []*world
+	fresh     *world
+	rand      *rand.Rand
+	people    []string
+	tokens    map[string]string
+	documents []mesa.DocumentID
+	done      map[mesa.Action]int
+}
+
+func newOffice(t *testing.T, nodes []*world, fresh *world, r *rand.Rand) *office {
+	o := &office{t: t, nodes: nodes, fresh: fresh, rand: r, tokens: map[string]string{}, done: map[mesa.Action]int{},
+		people: []string{"jefe.mesa", "mesa1", "mesa2", "jefe.oaj", "oaj1", "oaj2", "log1", "jefe.oa", "archivo1", "auditor", "consulta", "admin"}}
+	for _, who := range o.people {
+		o.tokens[who] = fresh.token(who)
+	}
+	var answer struct {
+		Data struct {
+			Documents struct {
+				Nodes []struct{ ID mesa.DocumentID }
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(fresh.post(t, request{query: `{ documents(first: 12) { nodes { id } } }`, token: o.tokens["auditor"]}).body), &answer); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range answer.Data.Documents.Nodes {
+		o.documents = append(o.documents, n.ID)
+	}
+	return o
+}
+
+func pick[T any](o *office, list []T) T { return list[o.rand.IntN(len(list))] }
+
+// work lets somebody do what they may do with a document: the first whom chance finds.
+func (o *office) work() {
+	node, ctx := pick(o, o.nodes), o.t.Context()
+	node.clock.add(time.Duration(1+o.rand.IntN(20)) * time.Second)
+	for range 100 {
+		id := pick(o, o.documents)
+		by, err := node.db.Actor(ctx, o.tokens[pick(o, o.people)])
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		view := node.db.View(by)
+		doc, err := view.Document(ctx, db.DocumentBy{ID: id})
+		if err != nil {
+			continue // not for them
+		}
+		legs, err := view.LegsByDocument(ctx, []mesa.DocumentID{id})
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		actions := append(mesa.AvailableActions(by, doc, legs[id]), mesa.ActRegister, "WATCH", "TAG")
+		if o.do(ctx, node, by, doc, legs[id], pick(o, actions)) {
+			return
+		}
+	}
+}
+
+// do tries an action, with one leg after the other where it takes one.
+func (o *office) do(ctx context.Context, w *world, by *mesa.Actor, doc *mesa.Document, legs []*mesa.Derivation, act mesa.Action) bool {
+	list := []mesa.DerivationID{""}
+	for _, leg := range legs {
+		list = append(list, leg.ID)
+	}
+	for _, leg := range list {
+		switch err := o.verb(ctx, w, by, doc, leg, act); {
+		case err == nil:
+			o.done[act]++
+			return true
+		case mesa.CodeOf(err) == mesa.Internal:
+			o.t.Errorf("%s: %v", act, err)
+		}
+	}
+	return false
+}
+
+// verb does one thing.
+func (o *office) verb(ctx context.Context, w *world, by *mesa.Actor, doc *mesa.Document, leg mesa.DerivationID, act mesa.Action) error {
+	area := func() mesa.AreaID { return w.area(o.t, pick(o, []string{"OAJ", "LOG", "OA", "MP", "ARC"})) }
+	targets := func() []mesa.DerivationTargetInput {
+		list := []mesa.DerivationTargetInput{{AreaID: area(), Instructions: "Para su atención"}}
+		if o.rand.IntN(3) == 0 {
+			list = append(list, mesa.DerivationTargetInput{AreaID: area(), Instructions: "Para su conocimiento", Kind: ptr(mesa.ForCopy)})
+		}
+		return list
+	}
+	const because = "Por una razón que hay que decir"
+	text := fmt.Sprint("Asunto ", o.rand.IntN(1000))
+	one, why := desk.DerivationInput{DerivationID: leg}, desk.DerivationReasonInput{DerivationID: leg, Reason: because}
+	var err error
+	switch act {
+	case mesa.ActRegister:
+		var made *mesa.Document
+		made, err = w.desk.Register(ctx, by, desk.RegisterDocumentInput{TypeID: by.Catalogue.Types[0].ID, Subject: text, Folios: 1, RelatedDocumentID: doc.ID,
+			Confidentiality: pick(o, mesa.Confidentialities), Sender: desk.SenderInput{Kind: mesa.PersonParty, IDType: mesa.NoID, Name: "Una persona"}})
+		if err == nil {
+			o.documents[o.rand.IntN(len(o.documents))] = made.ID
+		}
+	case mesa.ActDerive:
+		_, _, err = w.desk.Derive(ctx, by, desk.DeriveDocumentInput{DocumentID: doc.ID, Targets: targets()})
+	case mesa.ActReceive:
+		_, err = w.desk.Receive(ctx, by, one)
+	case mesa.ActAttend:
+		in := desk.AttendDerivationInput{DerivationID: leg, ClosingNotes: "Atendido", Outcome: mesa.OutcomeResponded}
+		if o.rand.IntN(2) == 0 {
+			in = desk.AttendDerivationInput{DerivationID: leg, ClosingNotes: "Sigue", Next: targets()}
+		}
+		_, _, err = w.desk.Attend(ctx, by, in)
+	case mesa.ActReject:
+		_, _, err = w.desk.Reject(ctx, by, why)
+	case mesa.ActReturn:
+		_, _, err = w.desk.Return(ctx, by, why)
+	case mesa.ActRecall:
+		_, _, err = w.desk.Recall(ctx, by, why)
+	case mesa.ActReassign:
+		_, _, err = w.desk.Reassign(ctx, by, desk.ReassignDerivationInput{DerivationID: leg, AreaID: area(), Reason: because})
+	case mesa.ActAssign:
+		_, err = w.desk.Assign(ctx, by, desk.AssignDerivationInput{DerivationID: leg, UserID: by.UserID})
+	case mesa.ActAcknowledge:
+		_, err = w.desk.Acknowledge(ctx, by, one)
+	case mesa.ActExtend:
+		_, err = w.desk.Extend(ctx, by, desk.ExtendDeadlineInput{DerivationID: leg, DueOn: by.Catalogue.Today(w.clock.now()).AddDays(1 + o.rand.IntN(9)), Reason: because})
+	case mesa.ActUpdate:
+		in := desk.UpdateDocumentInput{DocumentID: doc.ID, Subject: &text, Given: []string{"documentId", "subject"}}
+		if o.rand.IntN(2) == 0 {
+			in = desk.UpdateDocumentInput{DocumentID: doc.ID, Confidentiality: pick(o, mesa.Confidentialities), Reason: ptr(because), Given: []string{"documentId", "confidentiality", "reason"}}
+		}
+		_, err = w.desk.Update(ctx, by, in)
+	case mesa.ActReopen:
+		_, err = w.desk.Reopen(ctx, by, desk.ReopenDocumentInput{DocumentID: doc.ID, AreaID: area(), Reason: because})
+	case mesa.ActArchive:
+		_, _, err = w.desk.Archive(ctx, by, desk.ArchiveDocumentInput{DocumentID: doc.ID, Classification: mesa.ArchiveClassifications[0], PolicyCode: "Y5"})
+	case mesa.ActRestore:
+		_, err = w.desk.Restore(ctx, by, desk.RestoreDocumentInput{DocumentID: doc.ID, AreaID: area(), Reason: because})
+	case mesa.ActVoid:
+		_, err = w.desk.Void(ctx, by, desk.VoidDocumentInput{DocumentID: doc.ID, Reason: because})
+	case "WATCH":
+		_, err = w.desk.Watch(ctx, by, desk.WatchDocumentInput{DocumentID: doc.ID}, o.rand.IntN(2) == 0)
+	case "TAG":
+		_, err = w.desk.BulkTag(ctx, by, desk.BulkTagInput{DocumentIDs: []mesa.DocumentID{doc.ID, pick(o, o.documents)}, Add: []string{text}})
+	}
+	return err
+}
+
+// compare asks something on a node with a cache and on the one without.
+func (o *office) compare() {
+	o.t.Helper()
+	who := pick(o, o.people)
+	id := pick(o, o.documents)
+	area := o.fresh.area(o.t, pick(o, []string{"OAJ", "LOG", "MP"}))
+	const detail = `id fileNumber subject state version light tags confidentiality availableActions currentAreas { code } assignee { fullName } related { id subject }
+		derivations(first: 50) { totalCount nodes { number state assignee { fullName } previous { number } } } timeline(first: 100) { nodes { type text } } archiveRecords { locationCode state }`
+	queries := []string{
+		`{ documents(first: 10) { totalCount nodes { id subject state light related { subject } } } }`,
+		`{ documents(first: 10, filter: { areaId: "` + string(area) + `" }) { totalCount nodes { id subject derivations { totalCount } } } }`,
+		`{ documents(first: 10, filter: { areaId: "` + string(area) + `", areaMode: EVER, archived: EXCLUDE }) { totalCount nodes { id state } } }`,
+		`{ documents(first: 10, filter: { text: "Asunto" }, orderBy: { field: DUE_ON, direction: ASC }) { totalCount nodes { id subject } } }`,
+		`{ document(by: { id: "` + string(id) + `" }) { ` + detail + ` } }`,
+		`{ node(id: "` + string(id) + `") { id ... on Document { subject state derivations { nodes { id state } } } } }`,
+		`{ nodes(ids: ["` + string(id) + `", "` + string(pick(o, o.documents)) + `"]) { id ... on Document { ` + detail + ` } } }`,
+		`{ tray(areaId: "` + string(area) + `", box: ` + pick(o, []string{"TO_RECEIVE", "IN_HAND", "SENT", "COPIES", "ATTENDED", "TO_DERIVE", "WATCHED", "OVERDUE", "TO_ARCHIVE"}) + `) { totalCount nodes { document { id subject light } derivation { number state } } } }`,
+		`{ trayCounts(areaId: "` + string(area) + `") { box count } }`,
+		`{ tray(areaId: "` + string(area) + `", box: WATCHED) { totalCount nodes { document { id subject } } } trayCounts(areaId: "` + string(area) + `") { box count } }`,
+		`{ statistics { received attended open overdue byState { state count } areas(first: 5) { area { code } inHand pendingReception } } }`,
+		`{ statistics(filter: { areaId: "` + string(area) + `" }) { received open byPriority { priority count } } }`,
+		`{ viewer { user { email } areas { code } permissions } areaMembers(areaId: "` + string(area) + `") { email } }`,
+	}
+	query := pick(o, queries)
+	for _, node := range o.nodes {
+		for range 2 {
+			want := o.fresh.post(o.t, request{query: query, token: o.tokens[who]})
+			got := node.post(o.t, request{query: query, token: o.tokens[who]})
+			refused := strings.HasPrefix(got.body, `{"errors"`) && strings.HasPrefix(want.body, `{"errors"`) // in any order
+			if got.body != want.body && !refused {
+				o.t.Fatalf("%s asks %s\ngot  (%s) %s\nwant %s", who, query, got.cache(), got.body, want.body)
+			}
+		}
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// Two people share an answer only if they may see the same: the same rights in the same areas, and nothing that was given to one of
+// them in person.
+func TestOnlyThoseWithTheSameRightsShare(t *testing.T) {
+	t.Parallel()
+	url := testkit.SQLiteClone(t, "history", prepare(400, relate))
+	w := caching(t, url, newClock(), cache.Options{})
+	query := `{ documents(first: 200) { totalCount nodes { id } } }`
+	cat := w.system(t).Catalogue
+	shared := map[string]string{} // body by the first who asked
+	hits := 0
+	for _, u := range cat.Users {
+		got := w.post(t, request{query: query, token: w.token(u.Email)})
+		if strings.Contains(got.body, `"errors"`) {
+			t.Fatalf("%s: %s", u.Email, got.body)
+		}
+		if got.cache() == "HIT" {
+			hits++
+			if !slices.Contains(values(shared), got.body) {
+				t.Errorf("%s gets an answer that nobody was given", u.Email)
+			}
+		}
+		shared[u.Email] = got.body
+	}
+	fresh := openWith(t, url, w.clock)
+	for _, u := range cat.Users {
+		if want := fresh.post(t, request{query: query, token: fresh.token(u.Email)}); want.body != shared[u.Email] {
+			t.Errorf("%s got what somebody else may see", u.Email)
+		}
+	}
+	if hits == 0 {
+		t.Error("nobody shares anything")
+	}
+	t.Logf("%d of %d got an answer that was made for somebody with the same rights", hits, len(cat.Users))
+}
+
+func values(m map[string]string) (list []string) {
+	for _, v := range m {
+		list = append(list, v)
+	}
+	return list
+}
+
+// Automatic persisted queries, as Apollo's and urql's links speak them: the hash alone, then text and hash, then the hash alone on any
+// node. A text is kept only once it is valid, and only for those who are signed in.
+func TestPersistedQueries(t *testing.T) {
+	t.Parallel()
+	url := testkit.SQLiteClone(t, "institution", prepare(-1, nothing))
+	clock, opts := newClock(), cache.Options{Redis: testkit.RedisURL(t), Prefix: testkit.RedisPrefix(t)}
+	one, two := caching(t, url, clock, opts), caching(t, url, clock, opts)
+	token := one.token("mesa1")
+	body := func(query string, hashOf string) map[string]any {
+		sum := sha256.Sum256([]byte(hashOf))
+		m := map[string]any{"extensions": map[string]any{"persistedQuery": map[string]any{"version": 1, "sha256Hash": hex.EncodeToString(sum[:])}}}
+		if query != "" {
+			m["query"] = query
+		}
+		return m
+	}
+	const query, invalid, signIn = `query Me { viewer { user { email } } }`, `{ nothing }`, `mutation { signIn(input: { email: "x", password: "y" }) { token } }`
+	for i, c := range []struct {
+		w           *world
+		token       string
+		query, hash string
+		contains    string
+	}{
+		{one, token, "", query, `"message":"PersistedQueryNotFound"`},
+		{one, token, query, query + " ", `"message":"PersistedQueryHashMismatch"`},
+		{one, token, "", query, `"code":"PERSISTED_QUERY_NOT_FOUND"`},
+		{one, token, query, query, "mesa1@demo.mesa.pe"},
+		{one, token, "", query, "mesa1@demo.mesa.pe"},
+		{two, token, "", query, "mesa1@demo.mesa.pe"},
+		{one, token, invalid, invalid, "GRAPHQL_VALIDATION_FAILED"},
+		{one, token, "", invalid, "PersistedQueryNotFound"},
+		{one, "", signIn, signIn, "UNAUTHENTICATED"},
+		{one, "", "", signIn, "PersistedQueryNotFound"},
+	} {
+		if got := c.w.postBody(t, c.token, body(c.query, c.hash)); !strings.Contains(got.body, c.contains) || got.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("step %d: %d %s (%s)", i, got.status, got.body, got.header.Get("Cache-Control"))
+		}
+	}
+	extensions, err := json.Marshal(body("", query)["extensions"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := two.get(token, map[string]string{"extensions": string(extensions), "operationName": "Me"}); !strings.Contains(got.body, "mesa1@demo.mesa.pe") || got.cache() != "HIT" {
+		t.Errorf("by GET: %s %s", got.cache(), got.body)
+	}
+}
+
+// Administrators see the figures; others are refused.
+func TestCacheStats(t *testing.T) {
+	t.Parallel()
+	w := caching(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)), newClock(), cache.Options{})
+	admin := w.token("admin")
+	for range 4 {
+		w.post(t, request{query: `query Types { documentTypes { code } }`, token: admin})
+	}
+	got := w.post(t, request{query: `{ cacheStats { enabled backend state hits misses hitRate entries bytes invalidations processes { name hits } documents(first: 5) { name runs hits } } }`, token: admin})
+	var a struct {
+		Data struct {
+			CacheStats struct {
+				Enabled        bool
+				Backend, State string
+				Hits, Misses   int
+				HitRate        float64
+				Entries, Bytes int
+				Processes      []struct{ Hits int }
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(got.body), &a); err != nil {
+		t.Fatal(err)
+	}
+	s := a.Data.CacheStats
+	if !s.Enabled || s.Backend != "MEMORY" || s.State != "CLOSED" || s.Hits != 3 || s.Misses != 1 || s.HitRate != 0.75 || s.Entries == 0 || s.Bytes == 0 || len(s.Processes) != 1 {
+		t.Errorf("%s", got.body)
+	}
+	if got := w.post(t, request{query: `{ cacheStats { hits } }`, token: w.token("jefe.mesa")}); !strings.Contains(got.body, "FORBIDDEN") {
+		t.Errorf("%s", got.body)
+	}
+	off := open(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)))
+	if got := off.post(t, request{query: `{ cacheStats { enabled backend hits processes { name } } }`, token: off.token("admin")}); !strings.Contains(got.body, `"enabled":false`) {
+		t.Errorf("%s", got.body)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"strings"
 
@@ -117,14 +118,11 @@ func (w *policyWalk) narrow(directives ast.DirectiveList) cache.Tier {
 	if d == nil {
 		return ""
 	}
-	if scope := d.Arguments.ForName("scope"); scope != nil {
-		w.plan.reach = max(w.plan.reach, scopes[cache.Scope(scope.Value.Raw)])
-	}
-	arg := d.Arguments.ForName("tier")
-	if arg == nil {
+	w.plan.reach = max(w.plan.reach, scopes[cache.Scope(argument(d, "scope"))])
+	tier := cache.Tier(argument(d, "tier"))
+	if tier == "" {
 		return ""
 	}
-	tier := cache.Tier(arg.Value.Raw)
 	if w.plan.tier != "" && slices.Index(tiers, tier) < slices.Index(tiers, w.plan.tier) {
 		w.plan.tier = tier
 	}
@@ -138,4 +136,41 @@ func Version(build string) string {
 	h := sha256.New()
 	part(h, build, sdl.String())
 	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// CachePolicy is what the schema says of a field.
+type CachePolicy struct {
+	Field string // Query.documents
+	Tier  cache.Tier
+	Scope cache.Scope
+}
+
+// CachePolicies lists the root fields of queries, and the other fields that narrow what they are part of.
+func CachePolicies() (list []CachePolicy) {
+	schema := exec.NewExecutableSchema(exec.Config{}).Schema()
+	for _, name := range slices.Sorted(maps.Keys(schema.Types)) {
+		def := schema.Types[name]
+		if def.Kind != ast.Object {
+			continue
+		}
+		for _, f := range def.Fields {
+			d := f.Directives.ForName("cacheControl")
+			if strings.HasPrefix(f.Name, "__") || d == nil && def != schema.Query {
+				continue
+			}
+			row := CachePolicy{Field: name + "." + f.Name}
+			if d != nil {
+				row.Tier, row.Scope = cache.Tier(argument(d, "tier")), cache.Scope(argument(d, "scope"))
+			}
+			list = append(list, row)
+		}
+	}
+	return list
+}
+
+func argument(d *ast.Directive, name string) string {
+	if a := d.Arguments.ForName(name); a != nil {
+		return a.Value.Raw
+	}
+	return ""
 }

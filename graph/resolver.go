@@ -14,6 +14,7 @@ import (
 )
 
 //go:generate go tool gqlgen generate
+//go:generate go run ../internal/docs ../docs
 
 // Resolver answers the root fields; it holds what they need.
 type Resolver struct {

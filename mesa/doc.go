@@ -4,4 +4,3 @@
 // read, tested and explained without a database. The words follow docs/glossary.md.
 package mesa
 
-//go:generate go run ../internal/docs ../docs

@@ -1,4 +1,4 @@
-// Command docs prints the tables of package mesa as pages of docs/: what people argue about is written once, in the code that obeys it.
+// Command docs prints tables of the code as pages of docs/: what people argue about is written once, in the code that obeys it.
 package main
 
 import (
@@ -15,7 +15,7 @@ func main() {
 	if len(os.Args) != 2 {
 		log.Fatal("usage: docs FOLDER")
 	}
-	for name, text := range map[string]string{"permissions.md": permissions(), "errors.md": errorCodes(), "states.md": states()} {
+	for name, text := range map[string]string{"permissions.md": permissions(), "errors.md": errorCodes(), "states.md": states(), "caching.md": caching()} {
 		if err := os.WriteFile(filepath.Join(os.Args[1], name), []byte(text), 0o644); err != nil {
 			log.Fatal(err)
 		}

@@ -28,7 +28,7 @@ var floors = []struct {
 	// The demo institution is made by the desk's own verbs; the bench and the testkit stand outside of the house and may see all of it.
 	{"internal/demo", []string{"mesa", "db", "desk", "internal"}},
 	{"internal/bench", []string{"mesa", "db", "desk", "jobs", "cache", "graph", "schema", "migrations", "web", "internal"}},
-	{"internal/docs", []string{"mesa"}},
+	{"internal/docs", []string{"mesa", "cache", "graph"}},
 	{"internal/testkit", []string{"mesa", "db", "desk", "jobs", "cache", "graph", "schema", "migrations", "web", "internal"}},
 	// Machinery serves the floors and knows nothing of the work.
 	{"internal", []string{"mesa", "db", "cache", "schema", "migrations", "internal"}},

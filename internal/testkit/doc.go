@@ -1,6 +1,7 @@
-// Package testkit gives tests real databases: SQLite in a temporary directory and PostgreSQL on a server that is started for them.
+// Package testkit gives tests real databases: SQLite in a temporary directory and PostgreSQL on a server that is started for them. It
+// starts a real Redis for them in the same way.
 //
-// The same test body runs on both:
+// The same test body runs on both databases:
 //
 //	func TestInbox(t *testing.T) {
 //		testkit.EachClone(t, "migrated", migrate, func(t *testing.T, url string) {
@@ -9,5 +10,8 @@
 //		})
 //	}
 //
-// Each test has a database to itself. Nothing is ever skipped: without PostgreSQL a test fails and says how to get it.
+// Each test has a database to itself. Tests share a Redis (RedisURL) and keep apart by a prefix of their keys (RedisPrefix); a test of
+// what happens when Redis fails has one of its own, which it can pause, kill, and start again (StartRedis).
+//
+// Nothing is ever skipped: without PostgreSQL or Redis a test fails and says how to get it.
 package testkit

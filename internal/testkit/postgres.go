@@ -70,13 +70,9 @@ var startOnce = sync.OnceValues(func() (*postgresServer, error) {
 	p := &postgresServer{owner: server.NewOwner()}
 	given := os.Getenv(server.Postgres.Env)
 	if given == "" {
-		if err := server.Postgres.Installed(); err != nil {
-			return nil, fmt.Errorf("%w; \"make test\" installs them on Debian, or set %s to the URL of a server (%s)",
-				err, server.Postgres.Env, server.Postgres.Other)
-		}
-		s, err := server.Postgres.Start(context.Background())
+		s, err := private(server.Postgres)
 		if err != nil {
-			return nil, fmt.Errorf("start a private PostgreSQL: %w", err)
+			return nil, err
 		}
 		p.private, given = s, s.URL
 	}

@@ -2,13 +2,9 @@ package testkit
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
-	"net/url"
 	"os"
 	"regexp"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -17,10 +13,10 @@ import (
 	"github.com/mesapartes/mesa/internal/testkit/server"
 )
 
-// RedisURL returns the URL of a Redis that tests share; each uses a prefix of its own, see RedisPrefix.
+// RedisURL returns the URL of a Redis that tests share: each puts a RedisPrefix before its keys.
 //
-// The server is the one of MESA_TEST_REDIS_URL; when that is not set, the first call of the process starts a private server, which ends
-// with the process.
+// The server is the one of MESA_TEST_REDIS_URL; when that is not set, the first call of the process starts a private server, which
+// ends with the process.
 func RedisURL(t testing.TB) string {
 	t.Helper()
 	s, err := sharedRedis()
@@ -30,132 +26,145 @@ func RedisURL(t testing.TB) string {
 	return s.URL
 }
 
-// RedisPrefix returns a prefix for keys that nobody else uses.
-func RedisPrefix(testing.TB) string { return "test-" + strings.ToLower(rand.Text()) }
+// RedisPrefix returns a prefix for keys in the Redis of RedisURL that no other test has. Every key with it in its name is removed when
+// the test ends.
+func RedisPrefix(t testing.TB) string {
+	t.Helper()
+	address, prefix := RedisURL(t), server.NewRedisPrefix()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := server.RemoveKeys(ctx, address, prefix, 0); err != nil {
+			t.Errorf("remove the test's keys from Redis: %v", err)
+		}
+	})
+	return prefix
+}
+
+// patience is how long a Redis may take to answer, on a machine that is busy with other tests.
+const patience = time.Minute
 
 var sharedRedis = sync.OnceValues(func() (*server.Server, error) {
 	if given := os.Getenv(server.Redis.Env); given != "" {
 		return &server.Server{URL: given}, nil
 	}
-	if err := redisInstalled(); err != nil {
-		return nil, err
-	}
-	return server.Redis.Start(context.Background())
+	return private(server.Redis)
 })
 
-func redisInstalled() error {
-	if err := server.Redis.Installed(); err != nil {
-		return fmt.Errorf("%w; \"make test\" installs it on Debian (%s)", err, server.Redis.Other)
-	}
-	return nil
-}
-
-// RedisServer is a Redis of one test's own, to do it harm.
+// RedisServer is a Redis of one test's own, which the test may harm. Its methods fail the test when they cannot do what they say.
 type RedisServer struct {
-	URL string
+	URL string // stays the same from one Start to the next
 
-	t                 testing.TB
-	address, password string
-	port              int
-	snapshots         string
-	pid               int
-	running           *server.Server
+	t       testing.TB
+	running *server.Server // nil when killed
+	process int
+	dump    []byte // of the latest Snapshot; kept in memory, so that nothing has to be removed when the process ends
 }
 
-// StartRedis starts a Redis for one test, whatever server the others share. It ends with the test.
+// StartRedis starts a Redis for this test, which ends with it. It is a private one even when MESA_TEST_REDIS_URL is set.
 func StartRedis(t testing.TB) *RedisServer {
 	t.Helper()
-	if err := redisInstalled(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := server.Redis.Start(context.Background()) // to find a free port
+	s, err := private(server.Redis)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Stop()
-	u, err := url.Parse(s.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &RedisServer{URL: s.URL, t: t, address: u.Host, snapshots: t.TempDir()}
-	r.password, _ = u.User.Password()
-	r.port, _ = strconv.Atoi(u.Port())
-	r.Start()
+	r := &RedisServer{URL: s.URL, t: t}
 	t.Cleanup(r.Kill)
+	r.isRunning(s)
 	return r
 }
 
-var redisPID = regexp.MustCompile(`process_id:(\d+)`)
-
-// Start starts it again after Kill, at the same place, with the latest snapshot or else empty.
+// Start starts it again after Kill, with the keys of the latest Snapshot or else empty, and waits until it answers.
 func (r *RedisServer) Start() {
 	r.t.Helper()
-	s, err := server.StartRedisAt(r.port, r.password, r.snapshots)
-	if err != nil {
-		r.t.Fatal(err)
+	if r.running != nil {
+		r.t.Fatal("Redis was started twice")
 	}
+	s, err := server.StartRedisAt(r.URL, r.dump)
+	if err != nil {
+		r.t.Fatalf("start Redis again: %v", err)
+	}
+	r.isRunning(s)
+}
+
+var processID = regexp.MustCompile(`(?m)^process_id:(\d+)`)
+
+// isRunning finds out its process: what launch started is the supervisor.
+func (r *RedisServer) isRunning(s *server.Server) {
+	r.t.Helper()
 	r.running = s
-	found := redisPID.FindStringSubmatch(r.ask("INFO", "server"))
+	found := processID.FindStringSubmatch(r.ask("INFO", "server"))
 	if found == nil {
 		r.t.Fatal("Redis does not tell its process")
 	}
-	r.pid, _ = strconv.Atoi(found[1])
+	r.process, _ = strconv.Atoi(found[1])
 }
 
-// Kill ends it at once, as kill -9 does, and waits until it is gone. What was not in a snapshot is lost.
+// Kill ends it with SIGKILL and waits until it is gone; what is not in a Snapshot is lost. It can be called twice.
 func (r *RedisServer) Kill() {
-	if r.running == nil {
-		return
+	if r.running != nil {
+		r.running.Stop()
+		r.running = nil
 	}
-	_ = syscall.Kill(r.pid, syscall.SIGKILL)
-	r.running.Stop()
-	r.running = nil
 }
 
-// Pause makes it answer nothing, though connections to it stay open and can be opened.
-func (r *RedisServer) Pause() { r.signal(syscall.SIGSTOP) }
+// Pause keeps it from answering. The system still takes connections and commands for it.
+func (r *RedisServer) Pause() {
+	r.t.Helper()
+	r.signal(syscall.SIGSTOP)
+}
 
-// Resume ends a pause: it goes on with all that it was asked meanwhile.
-func (r *RedisServer) Resume() { r.signal(syscall.SIGCONT) }
+// Resume ends a Pause: now it answers everything it was asked meanwhile.
+func (r *RedisServer) Resume() {
+	r.t.Helper()
+	r.signal(syscall.SIGCONT)
+}
 
 func (r *RedisServer) signal(s syscall.Signal) {
 	r.t.Helper()
-	if err := syscall.Kill(r.pid, s); err != nil {
-		r.t.Fatal(err)
+	if r.running == nil {
+		r.t.Fatalf("%v for a Redis that was killed", s) // its number may be another process's now
+	}
+	if err := syscall.Kill(r.process, s); err != nil {
+		r.t.Fatalf("%v for Redis: %v", s, err)
 	}
 }
 
-// Snapshot keeps what there is now for the next Start.
-func (r *RedisServer) Snapshot() { r.ask("SAVE") }
+// Snapshot keeps the keys that there are now: every later Start begins with them.
+func (r *RedisServer) Snapshot() {
+	r.t.Helper()
+	if r.running == nil {
+		r.t.Fatal("a snapshot of a Redis that was killed")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	dump, err := server.DumpRedis(ctx, r.running)
+	if err != nil {
+		r.t.Fatalf("take a snapshot of Redis: %v", err)
+	}
+	r.dump = dump
+}
 
-// Flush deletes everything.
-func (r *RedisServer) Flush() { r.ask("FLUSHALL") }
+// Flush removes all keys.
+func (r *RedisServer) Flush() {
+	r.t.Helper()
+	r.ask("FLUSHALL")
+}
 
-// CutClients ends all connections.
+// CutClients closes the connections of all clients.
 func (r *RedisServer) CutClients() {
-	for _, kind := range []string{"normal", "pubsub"} {
-		r.ask("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
-	}
+	r.t.Helper()
+	r.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+	r.ask("CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "yes")
 }
 
-// ask sends a command on a connection of its own.
 func (r *RedisServer) ask(command ...string) string {
 	r.t.Helper()
-	answer, err := server.AskRedis(r.address, r.password, command...)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	answer, err := server.AskRedis(ctx, r.URL, command...)
 	if err != nil {
-		r.t.Fatalf("Redis: %s: %v", command[0], err)
+		r.t.Fatalf("Redis for tests: %v", err)
 	}
 	return answer
-}
-
-// answers says whether it answers within a time.
-func (r *RedisServer) answers(within time.Duration) bool {
-	done := make(chan error, 1)
-	go func() { _, err := server.AskRedis(r.address, r.password, "PING"); done <- err }()
-	select {
-	case err := <-done:
-		return err == nil
-	case <-time.After(within):
-		return false
-	}
 }

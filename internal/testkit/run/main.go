@@ -3,8 +3,8 @@
 //	go run ./internal/testkit/run -- go test ./...
 //
 // Every server is private: on a free port, in a temporary folder, removed with everything in it when the command ends. Packages that
-// are missing are installed on Debian and its relatives. A server whose variable is set already (MESA_TEST_POSTGRES_URL) is used as it
-// is. The exit code is the command's.
+// are missing are installed on Debian and its relatives. A server whose variable is set already (MESA_TEST_POSTGRES_URL,
+// MESA_TEST_REDIS_URL) is used as it is. The exit code is the command's.
 package main
 
 import (

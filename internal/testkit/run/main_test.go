@@ -14,11 +14,12 @@ import (
 
 func TestCommandGetsTheServersAndItsExitCodeComesBack(t *testing.T) {
 	var out, errs bytes.Buffer
-	code := run([]string{"--", "sh", "-c", "cat; echo $MESA_TEST_POSTGRES_URL; exit 7"}, strings.NewReader("typed\n"), &out, &errs)
+	script := "cat; echo $MESA_TEST_POSTGRES_URL $MESA_TEST_REDIS_URL; exit 7"
+	code := run([]string{"--", "sh", "-c", script}, strings.NewReader("typed\n"), &out, &errs)
 	if code != 7 {
 		t.Errorf("exit code %d, want 7\n%s", code, errs.String())
 	}
-	if !strings.HasPrefix(out.String(), "typed\npostgres://") {
+	if !strings.HasPrefix(out.String(), "typed\npostgres://") || !strings.Contains(out.String(), " redis://") {
 		t.Errorf("the command printed %q", out.String())
 	}
 }

@@ -85,13 +85,8 @@ func startPostgresOnce(ctx context.Context, bin string, as *account) (_ *Server,
 // programs as the user it runs as.
 func initPostgres(ctx context.Context, bin, folder, data string, as *account, password string) error {
 	secret := filepath.Join(folder, "password")
-	if err := os.WriteFile(secret, []byte(password+"\n"), 0o600); err != nil {
+	if err := as.write(secret, []byte(password+"\n")); err != nil {
 		return err
-	}
-	if as != nil {
-		if err := os.Chown(secret, int(as.uid), int(as.gid)); err != nil {
-			return err
-		}
 	}
 	var failed error
 	for _, locale := range postgresLocales {

@@ -1,134 +1,161 @@
 package server
 
 import (
-	"bufio"
+	"bytes"
 	"context"
-	"crypto/rand"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
-	"io"
+	"math/rand/v2"
 	"net"
 	"net/url"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// redisMajor is the oldest version that will do.
-const redisMajor = 7
+// The data is thrown away, so nothing is saved unless a test asks for it. The password keeps other users of this machine out: who may
+// configure a Redis can write files as the user it runs as. It is in a file since everybody can read a command line.
+const redisConfig = `
+bind 127.0.0.1
+port %s
+requirepass %s
+save ""
+appendonly no
+daemonize no
+`
 
-var redisVersion = regexp.MustCompile(`v=(\d+)\.`)
+// Redis writes its snapshot here, in the folder it was started in, and loads it from here when it starts.
+const redisDump = "dump.rdb"
 
-// redisInstalled says whether a redis-server that is new enough is on this machine.
-func redisInstalled() error {
-	out, err := exec.Command("redis-server", "--version").Output()
-	if err != nil {
-		return errors.New("redis-server is not installed")
-	}
-	found := redisVersion.FindSubmatch(out)
-	if found == nil {
-		return fmt.Errorf("redis-server does not tell its version: %s", out)
-	}
-	if major, _ := strconv.Atoi(string(found[1])); major < redisMajor {
-		return fmt.Errorf("redis-server %d is older than %d", major, redisMajor)
-	}
-	return nil
-}
-
-// startRedis runs an empty Redis with a password of its own on a free port of 127.0.0.1.
+// startRedis runs an empty Redis on a free port of 127.0.0.1.
 func startRedis(context.Context) (s *Server, err error) {
 	for range 5 {
-		port, err := freePort()
-		if err != nil {
+		var port int
+		if port, err = steadyPort(); err != nil {
 			return nil, err
 		}
-		if s, err = StartRedisAt(port, rand.Text(), ""); err == nil || !strings.Contains(err.Error(), "bind") {
-			return s, err // else somebody took the port between freePort and its use
+		s, err = StartRedisAt(fmt.Sprintf("redis://:%s@127.0.0.1:%d/0", crand.Text(), port), nil)
+		if err == nil || !strings.Contains(err.Error(), "Address already in use") {
+			break // else somebody took the port between steadyPort and its use
 		}
 	}
-	return nil, errors.New("no port stayed free")
+	return s, err
 }
 
-// StartRedisAt runs a Redis on a port of 127.0.0.1. It saves nothing by itself, and loads the snapshot of a folder if there is one.
-func StartRedisAt(port int, password, snapshots string) (*Server, error) {
-	var as *account // Redis runs as whoever we are
+// StartRedisAt runs a Redis in a temporary folder at the URL of one that was stopped. It begins with the keys of a snapshot (see
+// DumpRedis), or empty when that is nil.
+func StartRedisAt(address string, dump []byte) (_ *Server, err error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	as, err := unprivileged("redis", "nobody")
+	if err != nil {
+		return nil, err
+	}
 	folder, err := as.folder("mesa-redis-")
 	if err != nil {
 		return nil, err
 	}
-	if snapshots == "" {
-		snapshots = folder
+	defer func() {
+		if err != nil {
+			os.RemoveAll(folder)
+		}
+	}()
+	password, _ := u.User.Password()
+	config := filepath.Join(folder, "redis.conf")
+	if err := as.write(config, fmt.Appendf(nil, redisConfig, u.Port(), password)); err != nil {
+		return nil, err
 	}
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	ready := func() bool {
-		answer, err := AskRedis(address, password, "PING")
-		return err == nil && answer == "PONG"
+	if dump != nil {
+		if err := as.write(filepath.Join(folder, redisDump), dump); err != nil {
+			return nil, err
+		}
 	}
-	s, err := launch(folder, as, "TERM", ready, time.Now().Add(30*time.Second), "redis-server", "--bind", "127.0.0.1", "--port", strconv.Itoa(port),
-		"--requirepass", password, "--save", "", "--appendonly", "no", "--dir", snapshots)
+	// SIGKILL also ends a Redis that a test has paused. SIGQUIT would not end any: the shell makes what it runs in the background ignore
+	// it, and Redis leaves it at that.
+	s, err := launch(folder, as, "KILL", func() bool { return redisReady(address) }, time.Now().Add(time.Minute), "redis-server", config)
 	if err != nil {
 		return nil, err
 	}
-	s.URL = (&url.URL{Scheme: "redis", User: url.UserPassword("", password), Host: address, Path: "/0"}).String()
+	s.URL = address
 	return s, nil
 }
 
-// AskRedis sends one command over a connection of its own and returns a simple answer, as redis-cli would.
-func AskRedis(address, password string, command ...string) (string, error) {
-	conn, err := net.DialTimeout("tcp", address, time.Second)
+func redisReady(address string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	answer, err := AskRedis(ctx, address, "PING")
+	return err == nil && answer == "PONG"
+}
+
+// DumpRedis takes a snapshot of a Redis that StartRedisAt or Redis.Start has started.
+func DumpRedis(ctx context.Context, s *Server) ([]byte, error) {
+	if _, err := AskRedis(ctx, s.URL, "SAVE"); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(s.folder, redisDump))
+}
+
+// steadyPort returns a free port that stays free while a Redis is down. It is below those that systems hand out by themselves (32768
+// and above on Linux, 49152 on others): its own clients' attempts to reach it could take one of them.
+func steadyPort() (int, error) {
+	var err error
+	for range 100 {
+		port := 20000 + rand.IntN(12000)
+		var l net.Listener
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			return port, l.Close()
+		}
+	}
+	return 0, err
+}
+
+// oldestRedis is the major version that the tests need.
+const oldestRedis = 7
+
+var redisVersion = regexp.MustCompile(`\bv=(\d+)\.`)
+
+func redisInstalled() error {
+	out, err := exec.Command("redis-server", "--version").Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		return errors.New("the server program of Redis (redis-server) is not on this machine")
+	}
 	if err != nil {
-		return "", err
+		return fmt.Errorf("redis-server --version: %w", err)
 	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		return "", err
+	found := redisVersion.FindSubmatch(out)
+	if found == nil {
+		return fmt.Errorf("redis-server does not tell its version: %q", bytes.TrimSpace(out))
 	}
-	r := bufio.NewReader(conn)
-	for _, words := range [][]string{{"AUTH", password}, command} {
-		if _, err := io.WriteString(conn, respCommand(words)); err != nil {
-			return "", err
-		}
-		answer, err := respAnswer(r)
-		if err != nil || words[0] != "AUTH" {
-			return answer, err
-		}
+	if major, _ := strconv.Atoi(string(found[1])); major < oldestRedis {
+		return fmt.Errorf("redis-server is version %d, and %d is needed", major, oldestRedis)
 	}
-	return "", nil
+	return nil
 }
 
-// respCommand writes a command in Redis' protocol.
-func respCommand(words []string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "*%d\r\n", len(words))
-	for _, w := range words {
-		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(w), w)
-	}
-	return b.String()
+// NewRedisPrefix returns a beginning of keys that nobody else uses.
+func NewRedisPrefix() string { return testPrefix + strings.ToLower(crand.Text()) }
+
+// RemoveKeys removes the keys with a text in their name that nobody has touched for a while.
+func RemoveKeys(ctx context.Context, address, text string, idle time.Duration) error {
+	_, err := AskRedis(ctx, address, "EVAL", removeKeys, "0", "*"+text+"*", strconv.Itoa(int(idle.Seconds())))
+	return err
 }
 
-// respAnswer reads a status, a number or a text.
-func respAnswer(r *bufio.Reader) (string, error) {
-	line, err := r.ReadString('\n')
-	if err != nil {
-		return "", err
-	}
-	line = strings.TrimSpace(line)
-	switch line[:1] {
-	case "-":
-		return "", errors.New(line[1:])
-	case "$":
-		n, err := strconv.Atoi(line[1:])
-		if err != nil || n < 0 {
-			return "", err
-		}
-		text := make([]byte, n+2)
-		_, err = io.ReadFull(r, text)
-		return string(text[:n]), err
-	}
-	return line[1:], nil
-}
+const removeKeys = `
+for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
+  if ARGV[2] == '0' or redis.call('OBJECT', 'IDLETIME', key) >= tonumber(ARGV[2]) then
+    redis.call('UNLINK', key)
+  end
+end`
 
-// tidyRedis has nothing to do: what tests leave has a time to live.
-func tidyRedis(context.Context, string) error { return nil }
+// tidyRedis removes the keys of tests that were killed. Redis does not know who made a key; no living test leaves one alone for an hour.
+func tidyRedis(ctx context.Context, address string) error {
+	return RemoveKeys(ctx, address, testPrefix, time.Hour)
+}

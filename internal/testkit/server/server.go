@@ -37,8 +37,12 @@ func (s *Server) Stop() {
 
 // supervisor runs a server ("$@") in its folder ($1) until standard input ends, which it does even if the process at the other end
 // was killed with SIGKILL. The server alone keeps file descriptor 3 open: its other end reports the moment the server is gone.
-// The signal $2 ends it at once; nothing in the folder is wanted afterwards.
+// The signal $2 then ends it at once; nothing in the folder is wanted afterwards.
+//
+// When the process dies that had paused the server (SIGSTOP), the system sends SIGHUP to the process group that it leaves behind. That
+// must not end the supervisor, or nobody would end the server.
 const supervisor = `
+trap '' HUP
 folder=$1 end=$2; shift 2
 "$@" </dev/null &
 server=$!
@@ -49,8 +53,8 @@ wait $server
 cd / && rm -rf "$folder"
 `
 
-// launch starts program under the supervisor as the given account and returns once ready() says so.
-// When the server ends before that, the error carries the tail of its log.
+// launch starts program under the supervisor as the given account and returns once ready() says so. End names the signal that ends it.
+// When the server ends before it is ready, the error carries the tail of its log.
 func launch(folder string, as *account, end string, ready func() bool, deadline time.Time, program ...string) (_ *Server, err error) {
 	stdin, leash, err := os.Pipe()
 	if err != nil {
@@ -103,7 +107,7 @@ func launch(folder string, as *account, end string, ready func() bool, deadline 
 // account is the user that a server runs as; nil means whoever runs the tests.
 type account struct{ uid, gid uint32 }
 
-// unprivileged returns who a server should run as when it refuses to run as root: its own user when there is one, else nobody.
+// unprivileged returns who a server should run as instead of root: its own user when there is one, else nobody.
 // It returns nil when this process is not root's.
 func unprivileged(names ...string) (*account, error) {
 	if os.Getuid() != 0 {
@@ -144,6 +148,14 @@ func (a *account) folder(name string) (string, error) {
 		return dir, err
 	}
 	return dir, os.Chown(dir, int(a.uid), int(a.gid))
+}
+
+// write makes a file that the account alone can read.
+func (a *account) write(path string, content []byte) error {
+	if err := os.WriteFile(path, content, 0o600); err != nil || a == nil {
+		return err
+	}
+	return os.Chown(path, int(a.uid), int(a.gid))
 }
 
 // openToAll reports whether any user may make files in dir.

@@ -24,17 +24,6 @@ var Services = []Service{
 	Redis,
 }
 
-// Redis is Redis, 7 or newer.
-var Redis = Service{
-	Name:      "Redis",
-	Env:       "MESA_TEST_REDIS_URL",
-	Debian:    "redis-server",
-	Other:     "macOS: brew install redis; Fedora: dnf install redis",
-	Installed: redisInstalled,
-	Start:     startRedis,
-	Tidy:      tidyRedis,
-}
-
 // Postgres is PostgreSQL, 15 or newer.
 var Postgres = Service{
 	Name:      "PostgreSQL",
@@ -44,4 +33,15 @@ var Postgres = Service{
 	Installed: postgresInstalled,
 	Start:     startPostgres,
 	Tidy:      tidyPostgres,
+}
+
+// Redis is Redis, 7 or newer.
+var Redis = Service{
+	Name:      "Redis",
+	Env:       "MESA_TEST_REDIS_URL",
+	Debian:    "redis-server",
+	Other:     "macOS: brew install redis; Fedora: dnf install redis",
+	Installed: redisInstalled,
+	Start:     startRedis,
+	Tidy:      tidyRedis,
 }

@@ -62,9 +62,10 @@ func newLink(c *Cache) *link {
 func (l *link) run() {
 	ticker := time.NewTicker(beatEvery)
 	defer ticker.Stop()
-	for n := 0; ; n++ {
+	for told := (time.Time{}); ; {
 		l.beat(l.c.ctx)
-		if n%int(tellEvery/beatEvery) == 0 {
+		if l.isUsable() && time.Since(told) >= tellEvery {
+			told = time.Now()
 			l.tell(l.c.ctx)
 		}
 		select {

@@ -130,7 +130,7 @@ const (
 // tell lets the other processes know the figures of this one.
 func (l *link) tell(ctx context.Context) {
 	figures, err := json.Marshal(l.c.Stats())
-	if err != nil || !l.isUsable() {
+	if err != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)

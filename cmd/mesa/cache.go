@@ -107,7 +107,7 @@ func (c *cacheStatsCmd) askServer(ctx context.Context, s *settings, st *store) (
 		}
 		Errors []struct{ Message string }
 	}
-	if err := post(ctx, c.URL+"/graphql", in.Token, statsQuery, &answer); err != nil {
+	if err := askOver(ctx, c.URL+"/graphql", in.Token, statsQuery, &answer); err != nil {
 		return nil, err
 	}
 	if len(answer.Errors) > 0 || answer.Data.CacheStats == nil {
@@ -141,8 +141,8 @@ func administrator(ctx context.Context, st *store) (string, error) {
 	return "", errors.New("there is no active administrator: mesa user create --role ADMIN")
 }
 
-// post asks a server over HTTP.
-func post(ctx context.Context, url, token, query string, into any) error {
+// askOver asks a server over HTTP.
+func askOver(ctx context.Context, url, token, query string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	body, err := json.Marshal(map[string]string{"query": query})

@@ -20,7 +20,15 @@ import (
 	"github.com/mesapartes/mesa/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// asProgram makes this test binary the program itself, for tests that need several processes.
+const asProgram = "MESA_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // output is what a command prints, to be read while it runs.
 type output struct {
@@ -64,7 +72,7 @@ func TestTheCommandLineExplainsItself(t *testing.T) {
 		if code != 0 {
 			t.Errorf("%q: %d", args, code)
 		}
-		for _, command := range []string{"serve", "migrate", "seed", "user create", "token", "verify", "config", "version"} {
+		for _, command := range []string{"serve", "migrate", "seed", "user create", "user grant", "token", "cache stats", "cache clear", "verify", "config", "version"} {
 			if !strings.Contains(stdout, command) {
 				t.Errorf("help does not name %s:\n%s", command, stdout)
 			}
@@ -156,7 +164,7 @@ func TestSettingUp(t *testing.T) {
 				t.Errorf("migrate: %s", stdout)
 			}
 		}
-		if stdout := works(t, with("verify")...); strings.Contains(stdout, "✗") || strings.Count(stdout, "✓") != 2 {
+		if stdout := works(t, with("verify")...); strings.Contains(stdout, "✗") || strings.Count(stdout, "✓") != 3 || !strings.Contains(stdout, "– Redis: not configured") {
 			t.Errorf("verify: %s", stdout)
 		}
 

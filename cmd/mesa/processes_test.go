@@ -1,0 +1,234 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mesapartes/mesa/internal/testkit"
+)
+
+// server is a process of its own: this test binary as the program.
+type server struct {
+	t    *testing.T
+	base string
+	cmd  *exec.Cmd
+	log  *output
+}
+
+// startProcess starts "mesa serve" and waits until it is ready.
+func startProcess(t *testing.T, flags ...string) *server {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "addr")
+	s := &server{t: t, log: &output{}, cmd: exec.Command(os.Args[0], append([]string{"serve", "--addr", "127.0.0.1:0", "--addr-file", file}, flags...)...)}
+	s.cmd.Env = append(os.Environ(), asProgram+"=1")
+	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.kill)
+	for begun := time.Now(); s.base == ""; time.Sleep(10 * time.Millisecond) {
+		if text, err := os.ReadFile(file); err == nil {
+			s.base = "http://" + strings.TrimSpace(string(text))
+		}
+		if time.Since(begun) > 2*time.Minute {
+			t.Fatalf("not ready:\n%s", s.log)
+		}
+	}
+	return s
+}
+
+// kill ends it as kill -9 does.
+func (s *server) kill() {
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// ask sends an operation and says where the answer came from. An error is one of the network.
+func (s *server) ask(token, query string, variables map[string]any) (body, from string, err error) {
+	content, err := json.Marshal(map[string]any{"query": query, "variables": variables})
+	if err != nil {
+		return "", "", err
+	}
+	r, err := http.NewRequest(http.MethodPost, s.base+"/graphql", bytes.NewReader(content))
+	if err != nil {
+		return "", "", err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+token)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return "", "", err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return string(text), res.Header.Get("X-Cache"), err
+}
+
+// must is ask for what has to work.
+func (s *server) must(token, query string, variables map[string]any) (body, from string) {
+	s.t.Helper()
+	body, from, err := s.ask(token, query, variables)
+	if err != nil || strings.Contains(body, `"errors"`) {
+		s.t.Fatalf("%v %s\n%s", err, body, s.log)
+	}
+	return body, from
+}
+
+// desk of two processes on one database and one Redis, with a document that both know.
+type twoProcesses struct {
+	redis    *testkit.RedisServer
+	one, two *server
+	flags    []string
+	token    string
+	document string
+}
+
+const (
+	readNotes  = `query Read($id: ID!) { node(id: $id) { ... on Document { notes } } }`
+	writeNotes = `mutation Write($id: ID!, $notes: String) { updateDocument(input: { documentId: $id, notes: $notes }) { document { notes } } }`
+	latest     = `{ documents(first: 1, filter: { states: [IN_PROCESS] }) { nodes { id } } }`
+)
+
+func startTwo(t *testing.T) *twoProcesses {
+	t.Helper()
+	p := &twoProcesses{redis: testkit.StartRedis(t)}
+	database := testkit.PostgresURL(t)
+	works(t, "seed", "--documents", "50", "--database-url", database, "--data-dir", t.TempDir())
+	p.flags = []string{"--database-url", database, "--redis-url", p.redis.URL, "--no-graphiql"}
+	p.one, p.two = startProcess(t, p.flags...), startProcess(t, p.flags...)
+	p.token = strings.TrimSpace(works(t, "token", "--email", "jefe.mesa@demo.mesa.pe", "--database-url", database))
+	body, _ := p.one.must(p.token, latest, nil)
+	if p.document = regexp.MustCompile(`doc_\w+`).FindString(body); p.document == "" {
+		t.Fatalf("no document: %s", body)
+	}
+	return p
+}
+
+// read asks a process for the notes.
+func (p *twoProcesses) read(s *server) (body, from string) {
+	s.t.Helper()
+	return s.must(p.token, readNotes, map[string]any{"id": p.document})
+}
+
+// warm asks until a process answers from what is kept.
+func (p *twoProcesses) warm(s *server) {
+	s.t.Helper()
+	for begun := time.Now(); ; {
+		if _, from := p.read(s); from == "HIT" {
+			return
+		}
+		if time.Since(begun) > 30*time.Second {
+			s.t.Fatalf("nothing is kept\n%s", s.log)
+		}
+	}
+}
+
+// A thousand times: what one process acknowledged the other gives at once, though both are warm.
+func TestTwoProcessesReadEachOthersWrites(t *testing.T) {
+	p := startTwo(t)
+	p.warm(p.one)
+	p.warm(p.two)
+	hits := 0
+	for i := range 1000 {
+		writer, reader := p.one, p.two
+		if i%2 == 1 {
+			writer, reader = reader, writer
+		}
+		note := fmt.Sprintf("nota %d", i)
+		writer.must(p.token, writeNotes, map[string]any{"id": p.document, "notes": note})
+		if body, from := p.read(reader); !strings.Contains(body, `"`+note+`"`) {
+			t.Fatalf("after %q: %s (%s)", note, body, from)
+		}
+		if _, from := p.read(reader); from == "HIT" {
+			hits++
+		}
+	}
+	if hits < 900 {
+		t.Errorf("%d of 1000 second answers came from the cache", hits)
+	}
+}
+
+// A process is killed after its commit and before it could tell of it. Nobody was told that the change was made, but it was: the other
+// process gives it, and so does one that is started later.
+func TestKilledBetweenCommitAndInvalidation(t *testing.T) {
+	p := startTwo(t)
+	p.warm(p.one)
+	p.warm(p.two)
+	p.redis.Pause() // the writer will wait here
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := p.one.ask(p.token, writeNotes, map[string]any{"id": p.document, "notes": "el último aliento"})
+		done <- err
+	}()
+	committed := func(s *server) bool { body, _ := p.read(s); return strings.Contains(body, "el último aliento") }
+	for begun := time.Now(); !committed(p.two); { // without Redis it reads the database
+		if time.Since(begun) > 30*time.Second {
+			t.Fatal("the change was not committed")
+		}
+	}
+	p.one.kill()
+	if err := <-done; err == nil {
+		t.Log("the writer was quicker: it has acknowledged")
+	}
+	p.redis.Resume()
+	for range 300 {
+		if body, from := p.read(p.two); !strings.Contains(body, "el último aliento") {
+			t.Fatalf("old again: %s (%s)", body, from)
+		}
+	}
+	p.warm(p.two)
+	three := startProcess(t, p.flags...)
+	p.warm(three)
+	for _, s := range []*server{p.two, three} {
+		if body, from := p.read(s); !strings.Contains(body, "el último aliento") {
+			t.Errorf("%s (%s)", body, from)
+		}
+	}
+}
+
+// An operator takes rights away, clears the cache and looks at it, while two processes serve.
+func TestOperatingTheCache(t *testing.T) {
+	p := startTwo(t)
+	p.warm(p.one)
+	p.warm(p.two)
+	with := func(args ...string) []string { return append(args, p.flags[:4]...) }
+	works(t, with("user", "deactivate", "--email", "jefe.mesa@demo.mesa.pe")...)
+	for _, s := range []*server{p.one, p.two} {
+		if body, from, err := s.ask(p.token, readNotes, map[string]any{"id": p.document}); err != nil || !strings.Contains(body, "UNAUTHENTICATED") {
+			t.Errorf("after deactivation: %v %s (%s)", err, body, from)
+		}
+	}
+	works(t, with("user", "activate", "--email", "jefe.mesa@demo.mesa.pe")...)
+	p.warm(p.one)
+	works(t, with("cache", "clear")...)
+	if _, from := p.read(p.one); from != "MISS" {
+		t.Errorf("%s after everything was cleared", from)
+	}
+	for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) { // processes tell their figures every few seconds
+		stats := works(t, with("cache", "stats")...)
+		if strings.Count(stats, "REDIS CLOSED") == 2 && strings.Contains(stats, "hit rate") {
+			break
+		}
+		if time.Since(begun) > 30*time.Second {
+			t.Fatalf("cache stats prints\n%s", stats)
+		}
+	}
+	if stdout := works(t, with("verify")...); !strings.Contains(stdout, "✓ Redis: round trip") {
+		t.Errorf("verify prints\n%s", stdout)
+	}
+	p.redis.Kill()
+	if code, stdout, _ := typed(t, with("verify")...); code != 1 || !strings.Contains(stdout, "✗ cache: Redis is not used") {
+		t.Errorf("verify without Redis: %d\n%s", code, stdout)
+	}
+}

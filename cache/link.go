@@ -37,6 +37,7 @@ type link struct {
 	c      *Cache
 	remote *remote
 	offset atomic.Int64 // of Redis' time to this process' clock, in µs
+	tells  atomic.Bool  // the other processes its figures
 
 	mu      sync.Mutex
 	state   State
@@ -64,7 +65,7 @@ func (l *link) run() {
 	defer ticker.Stop()
 	for told := (time.Time{}); ; {
 		l.beat(l.c.ctx)
-		if l.isUsable() && time.Since(told) >= tellEvery {
+		if l.tells.Load() && l.isUsable() && time.Since(told) >= tellEvery {
 			told = time.Now()
 			l.tell(l.c.ctx)
 		}

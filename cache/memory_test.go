@@ -246,6 +246,8 @@ func TestPeersTellTheirFigures(t *testing.T) {
 	opts := cache.Options{Redis: testkit.RedisURL(t), Prefix: testkit.RedisPrefix(t)}
 	database := migrated(t)
 	one, two := start(t, database, opts), start(t, database, opts)
+	one.cache.Announce()
+	two.cache.Announce()
 	one.warm()
 	two.warm()
 	until(t, "the figures of both", func() bool {

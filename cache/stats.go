@@ -127,6 +127,13 @@ const (
 	silentAfter = 20 * time.Second // a process that told nothing for so long is gone
 )
 
+// Announce makes this process tell the others its figures from now on, as a server does and a command does not.
+func (c *Cache) Announce() {
+	if c != nil && c.link != nil {
+		c.link.tells.Store(true)
+	}
+}
+
 // tell lets the other processes know the figures of this one.
 func (l *link) tell(ctx context.Context) {
 	figures, err := json.Marshal(l.c.Stats())

@@ -59,6 +59,7 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 	if err := database.watch(out.ctx); err != nil {
 		return err
 	}
+	database.cache.Announce()
 	documents, err := graph.LoadDocuments(graph.DocumentMode(c.Documents), c.Manifests)
 	if err != nil {
 		return err

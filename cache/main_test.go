@@ -18,7 +18,10 @@ import (
 	"github.com/mesapartes/mesa/mesa"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// redialing is what the client of Redis does for up to a second after it was closed, when nothing answered it.
+const redialing = "github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(redialing)) }
 
 // What these tests keep is the version of the catalogue: one number in a real database, which each write raises by one. An answer is
 // stale when it is smaller than a number that was acknowledged before it was asked for.

@@ -23,11 +23,14 @@ import (
 // asProgram makes this test binary the program itself, for tests that need several processes.
 const asProgram = "MESA_TEST_AS_PROGRAM"
 
+// redialing is what the client of Redis does for up to a second after it was closed, when nothing answered it.
+const redialing = "github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(redialing))
 }
 
 // output is what a command prints, to be read while it runs.

@@ -48,8 +48,8 @@ func openRemote(address, prefix, version string) (*remote, error) {
 	}
 	options.OnConnect = func(ctx context.Context, conn *redis.Conn) error {
 		err := conn.Eval(ctx, enterScript, []string{r.ledger}).Err()
-		if err != nil && redis.HasErrorPrefix(err, "MOVED") {
-			return nil // a node of the cluster that has other keys
+		if err != nil && (redis.HasErrorPrefix(err, "MOVED") || redis.HasErrorPrefix(err, "unknown command")) {
+			return nil // a node of the cluster that has other keys, or a Sentinel
 		}
 		return err
 	}

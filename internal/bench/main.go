@@ -2,9 +2,14 @@
 //
 //	make bench
 //	go run ./internal/testkit/run -- go run ./internal/bench -backend sqlite -seconds 3 -only documents
+//	go run ./internal/testkit/run -- go run ./internal/bench -only "cache: "
+//	go run ./internal/testkit/run -- go run ./internal/bench -only load -clients 16
 //
 // Both are served over HTTP on the loopback, and their requests alternate, so that what else happens on the machine hits both. Read
 // the ratios; the times are those of the machine. docs/performance.md holds a run and what was learned from it.
+//
+// Then answers from the cache are measured against handlers that find the same bytes in a map or in Redis, and a load of many people is
+// played on two nodes, in which no answer may be stale.
 package main
 
 import (

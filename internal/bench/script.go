@@ -15,11 +15,12 @@ import (
 // again what is in the tray, or only how much, and in between the person does things.
 //
 // What there is most of is a piece of work, since it is one of the writes, which are a tenth of all requests: open a document of the
-// tray, act, look at what became of it, go back to the tray. A page that asks every half minute asks four times while a busy person does
-// that in two minutes. That leaves two reads in ten for the rest: a document looked at, a list by area and state with perhaps a document
-// of it opened, the dashboard, the page loaded anew, another tray.
+// tray, act, look at what became of it, go back to the tray. A page that asks every half minute asks three or four times while a busy
+// person does that in two minutes. That leaves two reads in ten for the rest: a document looked at, a list by area and state with perhaps a
+// document of it opened, the dashboard, the page loaded anew, another tray.
 //
-// Which document is opened follows Zipf's law: mostly what is on top of the list.
+// Which document is opened follows Zipf's law: mostly what is on top of the list. Each request goes to any of the nodes, as behind a
+// balancer without memory.
 const (
 	loadSeed      = 20261120
 	loadSessions  = 100

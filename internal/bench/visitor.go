@@ -36,7 +36,6 @@ type visitor struct {
 	area  mesa.AreaID
 	box   mesa.TrayBox // the tray that is shown
 	tray  []trayed     // what is in it
-	found []string     // documents of the latest list
 }
 
 // trayed is an item of a tray.
@@ -188,8 +187,8 @@ type deed func(*visitor, context.Context) (done bool, err error)
 // deeds are what people do, in a hundred.
 var deeds = map[group][]weighted[deed]{
 	desks: {{(*visitor).register, 45}, {(*visitor).derive, 40}, {(*visitor).update, 10}, {(*visitor).follow, 5}},
-	staff: {{(*visitor).receive, 40}, {(*visitor).attend, 35}, {(*visitor).forward, 15}, {(*visitor).follow, 10}},
-	heads: {{(*visitor).receive, 35}, {(*visitor).attend, 30}, {(*visitor).forward, 20}, {(*visitor).update, 10}, {(*visitor).follow, 5}},
+	staff: {{(*visitor).receive, 40}, {(*visitor).attend, 35}, {(*visitor).derive, 15}, {(*visitor).follow, 10}},
+	heads: {{(*visitor).receive, 35}, {(*visitor).attend, 30}, {(*visitor).derive, 20}, {(*visitor).update, 10}, {(*visitor).follow, 5}},
 }
 
 // work does a piece of work: what was drawn or, when the tray has nothing for it, the first thing that can be done.
@@ -267,6 +266,7 @@ func (v *visitor) home() mesa.TrayBox {
 	return mesa.TrayInHand
 }
 
+// derive hands on what a desk registered, or an area has in hand.
 func (v *visitor) derive(ctx context.Context) (bool, error) {
 	return v.act(ctx, v.home(), "Derive", deriveMutation, func(item *trayed, version int) map[string]any {
 		to := v.areas[v.rnd.IntN(len(v.areas))]
@@ -277,9 +277,6 @@ func (v *visitor) derive(ctx context.Context) (bool, error) {
 		return map[string]any{"input": map[string]any{"documentId": item.Document.ID, "targets": []any{target}, "expectedVersion": version}}
 	})
 }
-
-// forward hands on what is in hand.
-func (v *visitor) forward(ctx context.Context) (bool, error) { return v.derive(ctx) }
 
 func (v *visitor) receive(ctx context.Context) (bool, error) {
 	return v.act(ctx, mesa.TrayToReceive, "Receive", receiveMutation, func(item *trayed, _ int) map[string]any {

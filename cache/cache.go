@@ -251,6 +251,9 @@ func (k *Kind[T]) lookUp(ctx context.Context, c *Cache, full string, tier Tier) 
 func (k *Kind[T]) hit(ctx context.Context, c *Cache, full string, key Key, e *entry, load func(context.Context) (T, error)) Found[T] {
 	k.counted(&c.count.hits)
 	age := time.Duration(max(c.time()-e.made, 0)) * time.Microsecond
+	if !k.Aside {
+		c.count.ages.Add(age.Microseconds())
+	}
 	if age > c.softAge(key.Tier, full) && e.refreshing.CompareAndSwap(false, true) {
 		c.background(ctx, func(ctx context.Context) { k.refresh(ctx, c, full, key, load) })
 	}

@@ -23,6 +23,7 @@ type counters struct {
 	fetched                  atomic.Int64 // hits that came from Redis
 	joined                   atomic.Int64 // hits that waited for somebody else's miss
 	kept, refreshes, evicted atomic.Int64
+	ages                     atomic.Int64 // of hits, in µs
 	late, narrow, large      atomic.Int64 // loaded, but not kept
 	found, failures          atomic.Int64 // see Stats
 	mu                       sync.Mutex
@@ -54,19 +55,20 @@ type Stats struct {
 	MaxBytes int64     `json:"maxBytes"`
 	Tags     int       `json:"tags"` // known to have moved
 
-	Hits      int64 `json:"hits"`
-	Misses    int64 `json:"misses"`
-	Bypasses  int64 `json:"bypasses"`
-	Fetched   int64 `json:"fetched"`   // hits that came from Redis
-	Joined    int64 `json:"joined"`    // hits that waited for somebody else's miss
-	Kept      int64 `json:"kept"`      // misses that were kept
-	Refreshes int64 `json:"refreshes"` // made anew before they expired
-	Evicted   int64 `json:"evicted"`   // for want of memory, or expired
-	Late      int64 `json:"late"`      // not kept: something moved meanwhile
-	Narrow    int64 `json:"narrow"`    // not kept: made from what fewer people see than share the key
-	Large     int64 `json:"large"`     // not kept: too large
-	Found     int64 `json:"found"`     // changes found in the journal that nobody had told
-	Failures  int64 `json:"failures"`  // commands that Redis did not answer
+	AgeSum    time.Duration `json:"ageSum"` // of all hits
+	Hits      int64         `json:"hits"`
+	Misses    int64         `json:"misses"`
+	Bypasses  int64         `json:"bypasses"`
+	Fetched   int64         `json:"fetched"`   // hits that came from Redis
+	Joined    int64         `json:"joined"`    // hits that waited for somebody else's miss
+	Kept      int64         `json:"kept"`      // misses that were kept
+	Refreshes int64         `json:"refreshes"` // made anew before they expired
+	Evicted   int64         `json:"evicted"`   // for want of memory, or expired
+	Late      int64         `json:"late"`      // not kept: something moved meanwhile
+	Narrow    int64         `json:"narrow"`    // not kept: made from what fewer people see than share the key
+	Large     int64         `json:"large"`     // not kept: too large
+	Found     int64         `json:"found"`     // changes found in the journal that nobody had told
+	Failures  int64         `json:"failures"`  // commands that Redis did not answer
 
 	Moved map[string]int64 `json:"moved"` // tags that this process moved, by kind
 }
@@ -93,7 +95,7 @@ func (c *Cache) Stats() Stats {
 	s := Stats{
 		Process: c.name, At: time.Now().UTC(), Backend: "MEMORY", State: Closed, Since: c.started, Tags: c.ledger.size(),
 		Entries: c.memory.EstimatedSize(), Bytes: int64(c.memory.WeightedSize()), MaxBytes: c.opts.MemoryBytes,
-		Hits: n.hits.Load(), Misses: n.misses.Load(), Bypasses: n.bypasses.Load(), Fetched: n.fetched.Load(), Joined: n.joined.Load(),
+		AgeSum: time.Duration(n.ages.Load()) * time.Microsecond, Hits: n.hits.Load(), Misses: n.misses.Load(), Bypasses: n.bypasses.Load(), Fetched: n.fetched.Load(), Joined: n.joined.Load(),
 		Kept: n.kept.Load(), Refreshes: n.refreshes.Load(), Evicted: n.evicted.Load(), Late: n.late.Load(), Narrow: n.narrow.Load(),
 		Large: n.large.Load(), Found: n.found.Load(), Failures: n.failures.Load(),
 	}

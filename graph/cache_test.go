@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -608,5 +610,104 @@ func TestCacheStats(t *testing.T) {
 	off := open(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)))
 	if got := off.post(t, request{query: `{ cacheStats { enabled backend hits processes { name } } }`, token: off.token("admin")}); !strings.Contains(got.body, `"enabled":false`) {
 		t.Errorf("%s", got.body)
+	}
+}
+
+// With documents required, only those of the manifest run, on every transport, named or sent; nothing else is even parsed.
+func TestOnlyTrustedDocumentsRun(t *testing.T) {
+	t.Parallel()
+	const trusted = `query Me { viewer { user { email } } }`
+	file := filepath.Join(t.TempDir(), "manifest.json")
+	manifest := `{"format": "apollo-persisted-query-manifest", "version": 1, "operations": [
+		{"id": "me-1", "name": "Me", "type": "query", "body": "` + trusted + `"},
+		{"id": "follow", "name": "Follow", "type": "subscription", "body": "` + documentChanged + `"}]}`
+	if err := os.WriteFile(file, []byte(manifest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := caching(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)), newClock(), cache.Options{})
+	documents, err := graph.LoadDocuments(graph.DocumentsRequire, []string{file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.web.Resolver.Documents = documents
+	w.handler = w.web.Handler()
+	token := w.token("mesa1")
+	for name, c := range map[string]struct {
+		body     map[string]any
+		contains string
+	}{
+		"by its id":             {map[string]any{"documentId": "me-1"}, "mesa1@demo.mesa.pe"},
+		"as Relay names it":     {map[string]any{"doc_id": "me-1"}, "mesa1@demo.mesa.pe"},
+		"its text":              {map[string]any{"query": trusted}, "mesa1@demo.mesa.pe"},
+		"another text":          {map[string]any{"query": `{ viewer { user { id } } }`}, "PERSISTED_QUERY_REQUIRED"},
+		"what cannot be parsed": {map[string]any{"query": `{ {{{ `}, "PERSISTED_QUERY_REQUIRED"},
+		"an unknown id":         {map[string]any{"documentId": "me-2"}, "PERSISTED_QUERY_NOT_FOUND"},
+		"the schema":            {map[string]any{"query": `{ __schema { queryType { name } } }`}, "PERSISTED_QUERY_REQUIRED"},
+	} {
+		if got := w.postBody(t, token, c.body); !strings.Contains(got.body, c.contains) {
+			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
+	}
+	doc := w.register(t, "mesa1", mesa.Public)
+	server := w.listening(t)
+	for transport, subscribe := range transports {
+		s := subscribe(t, server, token, documentChanged, map[string]any{"id": doc.ID})
+		w.awakeTrusted(t, s, doc.ID)
+		other := subscribe(t, server, token, strings.Replace(documentChanged, "version", "subject", 1), map[string]any{"id": doc.ID})
+		if m, ok := other.next(t); !ok || len(m.errors) == 0 || !strings.Contains(fmt.Sprint(m.errors), "PERSISTED_QUERY_REQUIRED") {
+			t.Errorf("%s: another text: %v %v", transport, ok, m)
+		}
+	}
+	usage := documents.Usage(5)
+	if len(usage) == 0 || usage[0].Name != "Me" || !usage[0].Trusted || usage[0].Runs != 3 || usage[0].Hits != 2 {
+		t.Errorf("%+v", usage)
+	}
+}
+
+// awakeTrusted changes a document until a subscriber has heard of it.
+func (w *world) awakeTrusted(t *testing.T, s stream, id mesa.DocumentID) {
+	t.Helper()
+	for try := range 180 {
+		w.note(t, id, fmt.Sprint("cambio ", try))
+		select {
+		case m, ok := <-s.messages:
+			if !ok || len(m.errors) > 0 {
+				t.Fatalf("%v %v", ok, m)
+			}
+			return
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+	t.Fatal("the subscriber hears nothing")
+}
+
+// Whoever is told of a change and asks anew, on a node that knew nothing of it, gets the change.
+func TestWhoeverIsToldFindsTheChange(t *testing.T) {
+	t.Parallel()
+	url := testkit.SQLiteClone(t, "institution", prepare(-1, nothing))
+	clock, opts := newClock(), cache.Options{Redis: testkit.RedisURL(t), Prefix: testkit.RedisPrefix(t)}
+	one, two := caching(t, url, clock, opts), caching(t, url, clock, opts)
+	doc := one.register(t, "mesa1", mesa.Public)
+	token := two.token("mesa1")
+	s := overWebSocket(t, two.listening(t), token, documentChanged, map[string]any{"id": doc.ID})
+	two.awakeTrusted(t, s, doc.ID)
+	read := request{query: `query($id: ID!) { node(id: $id) { ... on Document { notes version } } }`, variables: map[string]any{"id": doc.ID}, token: token}
+	for i := range 5 {
+		two.post(t, read)
+		two.post(t, read)
+		version := one.note(t, doc.ID, fmt.Sprint("nota ", i))
+		for {
+			m, ok := s.next(t)
+			if !ok {
+				t.Fatal("the stream ended")
+			}
+			told, _ := lookUp(any(m.data), "documentChanged.document.version").(float64)
+			if got := two.post(t, read); !strings.Contains(got.body, fmt.Sprintf(`"version":%d`, version)) {
+				t.Fatalf("told of version %v, read %s (%s)", told, got.body, got.cache())
+			}
+			if int(told) >= version {
+				break
+			}
+		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/formatter"
 
@@ -29,13 +28,13 @@ type plan struct {
 
 // plans remembers the plans of operations that were valid.
 type plans struct {
-	known *lru.LRU[*plan]
+	known cache.Bounded[*plan]
 }
 
-// knownPlans is how many are remembered.
-const knownPlans = 4096
+// planMemory is what plans may take, in bytes.
+const planMemory = 4 << 20
 
-func newPlans() plans { return plans{lru.New[*plan](knownPlans)} }
+func newPlans() plans { return plans{cache.NewBounded[*plan](planMemory, 4)} }
 
 func planKey(hash, operationName string) string { return hash + operationName }
 

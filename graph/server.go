@@ -9,18 +9,19 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"github.com/mesapartes/mesa/cache"
 	"github.com/mesapartes/mesa/graph/exec"
 )
 
 // Limits on what a stranger can send.
 const (
-	maxTokens         = 2000    // of an operation's text; validation is quadratic in it
-	maxSocketMessage  = 1 << 16 // bytes
-	parsedOperations  = 1000    // kept in memory
+	maxTokens         = 2000     // of an operation's text; validation is quadratic in it
+	maxSocketMessage  = 1 << 16  // bytes
+	parsedMemory      = 64 << 20 // bytes for parsed and validated documents
+	parsedTimes       = 20       // what a parsed document takes against its text, about
 	socketInitTimeout = 5 * time.Second
 	pingEvery         = 20 * time.Second
 )
@@ -37,7 +38,7 @@ func NewServer(r *Resolver, introspection bool) http.Handler {
 	s.AddTransport(transport.Options{AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodOptions}})
 	s.AddTransport(transport.SSE{KeepAlivePingInterval: pingEvery})
 	s.AddTransport(overHTTP{Resolver: r, schema: schema.Schema(), plans: newPlans()})
-	s.SetQueryCache(lru.New[*ast.QueryDocument](parsedOperations))
+	s.SetQueryCache(cache.NewBounded[*ast.QueryDocument](parsedMemory, parsedTimes))
 	s.SetParserTokenLimit(maxTokens)
 	s.SetErrorPresenter(present(r.Log))
 	s.SetRecoverFunc(recovered(r.Log))

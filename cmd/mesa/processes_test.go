@@ -105,7 +105,7 @@ func startTwo(t *testing.T) *twoProcesses {
 	p := &twoProcesses{redis: testkit.StartRedis(t)}
 	database := testkit.PostgresURL(t)
 	works(t, "seed", "--documents", "50", "--database-url", database, "--data-dir", t.TempDir())
-	p.flags = []string{"--database-url", database, "--redis-url", p.redis.URL, "--no-graphiql"}
+	p.flags = []string{"--database-url", database, "--redis-url", p.redis.URL, "--no-graphiql", "--metrics-addr", "127.0.0.1:0"}
 	p.one, p.two = startProcess(t, p.flags...), startProcess(t, p.flags...)
 	p.token = strings.TrimSpace(works(t, "token", "--email", "jefe.mesa@demo.mesa.pe", "--database-url", database))
 	body, _ := p.one.must(p.token, latest, nil)
@@ -207,6 +207,17 @@ func TestOperatingTheCache(t *testing.T) {
 	for _, s := range []*server{p.one, p.two} {
 		if body, from, err := s.ask(p.token, readNotes, map[string]any{"id": p.document}); err != nil || !strings.Contains(body, "UNAUTHENTICATED") {
 			t.Errorf("after deactivation: %v %s (%s)", err, body, from)
+		}
+	}
+	res, err := http.Get("http://" + regexp.MustCompile(`msg=metrics address=(\S+)`).FindStringSubmatch(p.one.log.String())[1] + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := io.ReadAll(res.Body)
+	res.Body.Close()
+	for _, line := range []string{`mesa_cache_requests_total{outcome="hit"} `, "mesa_cache_redis_in_use 1", "mesa_cache_hit_age_seconds_count ", "go_goroutines "} {
+		if !strings.Contains(string(text), line) {
+			t.Errorf("the metrics lack %q", line)
 		}
 	}
 	works(t, with("user", "activate", "--email", "jefe.mesa@demo.mesa.pe")...)

@@ -13,11 +13,13 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/mesapartes/mesa/cache"
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/graph"
 	"github.com/mesapartes/mesa/internal/bus"
 	"github.com/mesapartes/mesa/internal/demo"
+	"github.com/mesapartes/mesa/internal/metrics"
 	"github.com/mesapartes/mesa/web"
 )
 
@@ -28,6 +30,7 @@ type serveCmd struct {
 	NoMigrate   bool          `env:"MESA_NO_MIGRATE" help:"Do not bring the schema up to date at the start."`
 	Documents   string        `default:"allow" enum:"off,allow,require" env:"MESA_DOCUMENTS" help:"Trusted documents: off ignores manifests, allow takes them besides any text, require runs nothing else."`
 	Manifests   []string      `env:"MESA_MANIFESTS" help:"Files of trusted documents (Apollo, Relay or graphql-codegen), separated by commas."`
+	MetricsAddr string        `env:"MESA_METRICS_ADDR" help:"Address on which Prometheus finds metrics at /metrics, such as 127.0.0.1:9100; default: none."`
 	NoGraphiQL  bool          `name:"no-graphiql" env:"MESA_NO_GRAPHIQL" help:"Do not serve the GraphiQL page."`
 	StopTimeout time.Duration `default:"10s" env:"MESA_STOP_TIMEOUT" help:"How long running requests may take to end at SIGTERM."`
 }
@@ -73,7 +76,30 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 		Introspection: s.Mode != "production",
 		GraphiQL:      !c.NoGraphiQL,
 	}
+	stopMetrics, err := c.serveMetrics(database.cache, log)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
 	return c.listen(out, s, server, feed, log)
+}
+
+// serveMetrics listens for Prometheus on an address of its own, which is not for strangers.
+func (c *serveCmd) serveMetrics(kept *cache.Cache, log *slog.Logger) (stop func(), err error) {
+	if c.MetricsAddr == "" {
+		return func() {}, nil
+	}
+	listener, err := net.Listen("tcp", c.MetricsAddr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen for metrics: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics.Handler(kept))
+	h := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = h.Serve(listener) }() // until stop
+	log.Info("metrics", "address", listener.Addr().String())
+	return func() { _ = h.Close(); <-done }, nil
 }
 
 // prepare brings the schema up to date and makes sure that there is an institution.

@@ -35,19 +35,19 @@ func startNode(ctx context.Context, address string, now func() time.Time, o *cac
 		with := *o
 		with.Version = graph.Version("bench")
 		if n.cache, err = cache.New(with); err != nil {
-			return nil, err
+			return n, err
 		}
 	}
 	changed := func(c db.Change) { n.cache.Move(c.Tags, c.Entries) }
 	if n.db, err = db.Open(ctx, address, db.Options{Now: now, Changed: changed}); err != nil {
-		return nil, err
+		return n, err
 	}
 	if err = n.cache.Watch(ctx, n.db); err != nil {
-		return nil, err
+		return n, err
 	}
 	if o != nil {
 		if err = n.cache.WaitForRedis(ctx); err != nil {
-			return nil, err
+			return n, err
 		}
 	}
 	n.site, err = serveProgram(n.db, n.cache)

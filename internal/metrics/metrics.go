@@ -1,0 +1,82 @@
+// Package metrics shows the figures of a process to Prometheus.
+package metrics
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/mesapartes/mesa/cache"
+)
+
+// Handler answers with the metrics of the runtime, the process and, unless it is nil, the cache.
+func Handler(c *cache.Cache) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if c != nil {
+		registry.MustRegister(ofCache{c})
+	}
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+}
+
+// ofCache reads the cache's own counters when it is asked.
+type ofCache struct{ *cache.Cache }
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("mesa_cache_"+name, help, labels, nil)
+}
+
+var (
+	requests      = describe("requests_total", "Answers to operations that may be kept, by where they came from.", "outcome")
+	fetched       = describe("fetched_total", "Hits that came from Redis.")
+	joined        = describe("joined_total", "Hits that waited for somebody else's miss.")
+	refreshes     = describe("refreshes_total", "Answers made anew before they expired.")
+	unkept        = describe("unkept_total", "Answers that were made and not kept, by reason.", "reason")
+	evicted       = describe("evicted_total", "Entries that expired or gave way to others.")
+	age           = describe("hit_age_seconds", "Age of the answers given from what was kept.")
+	entries       = describe("entries", "Entries in memory.")
+	bytes         = describe("bytes", "About what the entries in memory take.")
+	maxBytes      = describe("max_bytes", "What the entries in memory may take.")
+	invalidations = describe("invalidations_total", "How often something that answers are made from changed, by kind.", "tag")
+	found         = describe("found_total", "Changes found in the journal because nobody had told of them.")
+	failures      = describe("redis_failures_total", "Commands that Redis did not answer.")
+	closed        = describe("redis_in_use", "1 while the cache can be used (with Redis: while it answers), else 0.")
+)
+
+// Describe lists the metrics.
+func (ofCache) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{requests, fetched, joined, refreshes, unkept, evicted, age, entries, bytes, maxBytes, invalidations, found, failures, closed} {
+		to <- d
+	}
+}
+
+// Collect reads them.
+func (c ofCache) Collect(to chan<- prometheus.Metric) {
+	s := c.Stats()
+	count := func(d *prometheus.Desc, n int64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+	}
+	gauge := func(d *prometheus.Desc, n float64) { to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, n) }
+	count(requests, s.Hits, "hit")
+	count(requests, s.Misses, "miss")
+	count(requests, s.Bypasses, "bypass")
+	count(fetched, s.Fetched)
+	count(joined, s.Joined)
+	count(refreshes, s.Refreshes)
+	count(unkept, s.Late, "late")
+	count(unkept, s.Narrow, "narrow")
+	count(unkept, s.Large, "large")
+	count(evicted, s.Evicted)
+	to <- prometheus.MustNewConstSummary(age, uint64(s.Hits), s.AgeSum.Seconds(), nil)
+	gauge(entries, float64(s.Entries))
+	gauge(bytes, float64(s.Bytes))
+	gauge(maxBytes, float64(s.MaxBytes))
+	for kind, n := range s.Moved {
+		count(invalidations, n, kind)
+	}
+	count(found, s.Found)
+	count(failures, s.Failures)
+	gauge(closed, map[bool]float64{true: 1}[s.State == cache.Closed])
+}

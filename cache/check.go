@@ -31,7 +31,7 @@ func (c *Cache) WaitForRedis(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("Redis is not used: %w", errors.Join(why, ctx.Err()))
+			return fmt.Errorf("not using Redis: %w", errors.Join(why, ctx.Err()))
 		}
 	}
 }
@@ -62,7 +62,7 @@ func (c *Cache) Check(ctx context.Context) (Checked, error) {
 	}
 	began := time.Now()
 	if !c.Now(ctx).usable {
-		return found, errors.New("Redis does not answer")
+		return found, errors.New("no answer from Redis")
 	}
 	if c.link != nil {
 		found.RoundTrip = time.Since(began)

@@ -272,7 +272,7 @@ func TestCheck(t *testing.T) {
 		redis := testkit.StartRedis(t)
 		redis.Kill()
 		n := start(t, migrated(t), cache.Options{Redis: redis.URL})
-		if _, err := n.cache.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "Redis is not used") {
+		if _, err := n.cache.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "not using Redis") {
 			t.Errorf("%v", err)
 		}
 	})

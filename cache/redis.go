@@ -62,7 +62,7 @@ func openRemote(address, prefix, version string) (*remote, error) {
 func redisOptions(address string) (*redis.UniversalOptions, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, errors.New("Redis URL is not a URL") // the cause would quote the password
+		return nil, errors.New("the URL of Redis is not a URL") // the cause would quote the password
 	}
 	query := u.Query()
 	master, more := query.Get("master"), query["addr"]
@@ -73,7 +73,7 @@ func redisOptions(address string) (*redis.UniversalOptions, error) {
 	u.RawQuery = query.Encode()
 	one, err := redis.ParseURL(u.String())
 	if err != nil {
-		return nil, errors.New("Redis URL must look like redis://:PASSWORD@HOST:6379/0 (rediss:// for TLS)")
+		return nil, errors.New("the URL of Redis must look like redis://:PASSWORD@HOST:6379/0 (rediss:// for TLS)")
 	}
 	return &redis.UniversalOptions{
 		Addrs: append([]string{one.Addr}, more...), MasterName: master, IsClusterMode: master == "" && len(more) > 0,

@@ -221,7 +221,7 @@ func (c *Cache) Move(tags []mesa.Tag, entries []string) {
 	c.link.waitUntilNoticed(ctx)
 }
 
-var errAway = errors.New("Redis has not answered for a while")
+var errAway = errors.New("no answer from Redis for a while")
 
 // move is Move without a second chance.
 func (c *Cache) move(ctx context.Context, tags []mesa.Tag, entries []string) error {

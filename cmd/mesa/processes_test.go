@@ -239,7 +239,7 @@ func TestOperatingTheCache(t *testing.T) {
 		t.Errorf("verify prints\n%s", stdout)
 	}
 	p.redis.Kill()
-	if code, stdout, _ := typed(t, with("verify")...); code != 1 || !strings.Contains(stdout, "✗ cache: Redis is not used") {
+	if code, stdout, _ := typed(t, with("verify")...); code != 1 || !strings.Contains(stdout, "✗ cache: not using Redis") {
 		t.Errorf("verify without Redis: %d\n%s", code, stdout)
 	}
 }

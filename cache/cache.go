@@ -17,6 +17,7 @@ package cache
 import (
 	"context"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,6 +57,8 @@ type Cache struct {
 	ctx     context.Context // ends with Close; what runs in the background runs under it
 	cancel  context.CancelFunc
 	working sync.WaitGroup
+	closing sync.Mutex // guards closed
+	closed  bool
 }
 
 // New makes a cache. It does not wait for Redis: until that answers, everything is loaded. An error is in the options.
@@ -93,7 +96,7 @@ func New(opts Options) (*Cache, error) {
 			return nil, err
 		}
 		c.link = newLink(c)
-		c.working.Go(c.link.run)
+		c.spawn(c.link.run)
 	}
 	return c, nil
 }
@@ -103,6 +106,9 @@ func (c *Cache) Close() {
 	if c == nil {
 		return
 	}
+	c.closing.Lock()
+	c.closed = true
+	c.closing.Unlock()
 	c.cancel()
 	c.working.Wait()
 	c.memory.StopAllGoroutines()
@@ -193,19 +199,22 @@ func (k *Kind[T]) Get(ctx context.Context, c *Cache, at Moment, key Key, load fu
 	}
 	full := k.Name + ":" + key.Name
 	if e := k.lookUp(ctx, c, full, key.Tier); e != nil {
-		return k.hit(ctx, c, full, key, e, load), nil
+		return k.hit(ctx, c, at, full, key, e, load), nil
 	}
 	fl, leads := c.flights.board(full)
 	if leads {
 		if e := c.remembered(full, key.Tier); e != nil { // made since it was looked for
 			c.flights.land(full, fl, e)
-			return k.hit(ctx, c, full, key, e, load), nil
+			return k.hit(ctx, c, at, full, key, e, load), nil
 		}
 		return k.miss(ctx, c, at, full, key, fl, load)
 	}
 	if e := fl.wait(ctx); e != nil && c.holds(e, key.Tier) {
 		k.counted(&c.count.joined)
-		return k.hit(ctx, c, full, key, e, load), nil
+		return k.hit(ctx, c, at, full, key, e, load), nil
+	}
+	if err := ctx.Err(); err != nil {
+		return Found[T]{Outcome: Miss}, err
 	}
 	// What came of it does not hold for this caller, who may have come after a change that it did not see.
 	return k.miss(ctx, c, at, full, key, nil, load)
@@ -248,24 +257,22 @@ func (k *Kind[T]) lookUp(ctx context.Context, c *Cache, full string, tier Tier) 
 	return e
 }
 
-func (k *Kind[T]) hit(ctx context.Context, c *Cache, full string, key Key, e *entry, load func(context.Context) (T, error)) Found[T] {
+func (k *Kind[T]) hit(ctx context.Context, c *Cache, at Moment, full string, key Key, e *entry, load func(context.Context) (T, error)) Found[T] {
 	k.counted(&c.count.hits)
+	mesa.SawWithin(ctx, e.reach, e.tags)
 	age := time.Duration(max(c.time()-e.made, 0)) * time.Microsecond
 	if !k.Aside {
 		c.count.ages.Add(age.Microseconds())
 	}
 	if age > c.softAge(key.Tier, full) && e.refreshing.CompareAndSwap(false, true) {
-		c.background(ctx, func(ctx context.Context) { k.refresh(ctx, c, full, key, load) })
+		c.background(ctx, func(ctx context.Context) { k.refresh(ctx, c, at, full, key, load) })
 	}
 	return Found[T]{Value: e.value.(T), Outcome: Hit, Age: age}
 }
 
-// refresh makes a value anew before it expires. If that fails, it is made by whoever asks after it has expired.
-func (k *Kind[T]) refresh(ctx context.Context, c *Cache, full string, key Key, load func(context.Context) (T, error)) {
-	at := c.Now(ctx)
-	if !at.usable {
-		return
-	}
+// refresh makes a value anew before it expires, as of the moment of who asked: what they may see was found out then. If that fails, it is
+// made by whoever asks after it has expired.
+func (k *Kind[T]) refresh(ctx context.Context, c *Cache, at Moment, full string, key Key, load func(context.Context) (T, error)) {
 	c.count.refreshes.Add(1)
 	if _, _, err := k.make(ctx, c, at, full, key, load); err != nil {
 		c.opts.Log.DebugContext(ctx, "cached value not made anew", "kind", k.Name, "error", err)
@@ -275,27 +282,30 @@ func (k *Kind[T]) refresh(ctx context.Context, c *Cache, full string, key Key, l
 // miss makes the value, for all who wait for the flight if there is one.
 func (k *Kind[T]) miss(ctx context.Context, c *Cache, at Moment, full string, key Key, fl *flight, load func(context.Context) (T, error)) (Found[T], error) {
 	var e *entry
+	loading := ctx
 	if fl != nil {
-		defer func() { c.flights.land(full, fl, e) }() // a load that panics, too, must not leave others waiting
+		loading = context.WithoutCancel(ctx)           // others may wait for it
+		defer func() { c.flights.land(full, fl, e) }() // a load that panics, too, must not leave them waiting
 	}
 	k.counted(&c.count.misses)
-	v, e, err := k.make(context.WithoutCancel(ctx), c, at, full, key, load)
+	v, e, err := k.make(loading, c, at, full, key, load)
 	return Found[T]{Value: v, Outcome: Miss}, err
 }
 
 // make loads a value and keeps it if it can be kept; e is nil when not.
 func (k *Kind[T]) make(ctx context.Context, c *Cache, at Moment, full string, key Key, load func(context.Context) (T, error)) (v T, e *entry, err error) {
 	made := c.time()
-	ctx, seen := mesa.WithFootprint(ctx)
-	if v, err = load(ctx); err != nil {
+	within, seen := mesa.WithFootprint(ctx)
+	if v, err = load(within); err != nil {
 		return v, nil, err
 	}
-	e = &entry{value: v, life: at.life, born: at.born, made: made, tags: seen.Tags(), size: 1 << 10}
+	e = &entry{value: v, life: at.life, born: at.born, made: made, tags: seen.Tags(), reach: seen.Reach(), size: 1 << 10}
+	mesa.SawWithin(ctx, e.reach, e.tags) // whatever is made from this value is made from the same
 	if k.Size != nil {
 		e.size = k.Size(v)
 	}
 	switch {
-	case seen.Reach() > key.Reach:
+	case e.reach > key.Reach:
 		c.count.narrow.Add(1)
 		return v, nil, nil
 	case e.size > maxValue || len(e.tags) > maxTags:
@@ -344,15 +354,28 @@ func spread(key string) (n uint32) {
 	return n % 100
 }
 
-// background runs work with the values of ctx until it is done or the cache closes.
+// background runs work with the values of ctx until it is done or the cache closes. A panic in it is logged and nothing more.
 func (c *Cache) background(ctx context.Context, work func(context.Context)) {
-	if c.ctx.Err() != nil {
-		return
-	}
-	c.working.Go(func() {
+	c.spawn(func() {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		defer cancel()
 		defer context.AfterFunc(c.ctx, cancel)()
+		defer func() {
+			if cause := recover(); cause != nil {
+				c.opts.Log.ErrorContext(ctx, "panic while a value was made anew", "cause", cause, "stack", string(debug.Stack()))
+			}
+		}()
 		work(ctx)
 	})
+}
+
+// spawn runs something that Close waits for; false when the cache is closed already.
+func (c *Cache) spawn(run func()) bool {
+	c.closing.Lock()
+	defer c.closing.Unlock()
+	if c.closed {
+		return false
+	}
+	c.working.Go(run)
+	return true
 }

@@ -17,7 +17,8 @@ type entry struct {
 	born  int64 // the ledger's clock before the data was read
 	made  int64 // when that was, in microseconds of the cache's time
 	tags  []mesa.Tag
-	size  int // bytes
+	reach mesa.Reach // how widely what it was made from may be shared
+	size  int        // bytes
 
 	seen       atomic.Int64 // see ledger.holds
 	refreshing atomic.Bool  // somebody is making it anew
@@ -38,6 +39,7 @@ func (e *entry) weight() int {
 const (
 	entryForm  = 1 // rises when the form changes; others are not read
 	compressed = 1 << 0
+	reachShift = 1 // where the reach stands in the flags
 )
 
 var errEntryForm = errors.New("entry has a form that this program does not read")
@@ -50,6 +52,7 @@ func (e *entry) pack(value []byte) []byte {
 			flags, body = compressed, c
 		}
 	}
+	flags |= byte(e.reach) << reachShift
 	b := make([]byte, 0, len(body)+64+32*len(e.tags))
 	b = append(b, entryForm, flags)
 	b = binary.LittleEndian.AppendUint64(b, uint64(e.born))
@@ -69,6 +72,7 @@ func unpack(b []byte) (e *entry, value []byte, err error) {
 	}
 	e = &entry{born: int64(binary.LittleEndian.Uint64(b[2:])), made: int64(binary.LittleEndian.Uint64(b[10:]))}
 	flags, rest := b[1], b[18:]
+	e.reach = mesa.Reach(flags >> reachShift)
 	n, rest, err := length(rest)
 	if err != nil || n > maxTags {
 		return nil, nil, errEntryForm

@@ -35,8 +35,9 @@ func TestTheLedgerAgainstAList(t *testing.T) {
 				list = append(list, moved{tag, l.move([]mesa.Tag{tag}, rapid.Int64Range(0, 50).Draw(t, "time"))})
 			case 2: // moves from elsewhere, first as a hint
 				tag, at := tags.Draw(t, "tag"), l.clock+rapid.Int64Range(1, 5).Draw(t, "later")
-				l.hint([]mesa.Tag{tag}, at)
-				l.learn(map[mesa.Tag]int64{tag: at}, at)
+				l.learn(l.life, map[mesa.Tag]int64{tag: at}, 0)
+				l.learn(&life{}, map[mesa.Tag]int64{"a": at + 9}, at+9) // of another life
+				l.learn(l.life, map[mesa.Tag]int64{tag: at}, at)
 				list = append(list, moved{tag, at})
 			case 3:
 				if rapid.IntRange(0, 9).Draw(t, "life") == 0 {
@@ -66,7 +67,7 @@ func TestThePrunedLedger(t *testing.T) {
 	for i := range manyTags + 10 {
 		l.moved[mesa.Tag(string(rune('a'+i%26))+itoa(i))] = l.clock
 	}
-	l.prune(0)
+	l.prune(0, 0)
 	if l.size() != 0 || l.holds(old) {
 		t.Errorf("%d tags, the old entry holds: %v", l.size(), l.holds(old))
 	}

@@ -68,23 +68,18 @@ func (l *ledger) move(tags []mesa.Tag, time int64) int64 {
 	return l.clock
 }
 
-// learn takes over what moved elsewhere, up to a clock.
-func (l *ledger) learn(moved map[mesa.Tag]int64, clock int64) {
+// learn takes over what moved in a life of the shared ledger, up to a clock; 0 for moves of this process that it knows of before the
+// copy is brought up to date, when others may have moved before. What is told of another life is no news.
+func (l *ledger) learn(of *life, moved map[mesa.Tag]int64, clock int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if of != l.life {
+		return
+	}
 	for t, at := range moved {
 		l.note(t, at)
 	}
 	l.clock = max(l.clock, clock)
-}
-
-// hint takes over moves of this process before the copy is brought up to date: the clock stays, for others may have moved before.
-func (l *ledger) hint(tags []mesa.Tag, at int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, t := range tags {
-		l.note(t, at)
-	}
 }
 
 func (l *ledger) note(t mesa.Tag, at int64) {
@@ -106,10 +101,12 @@ func (l *ledger) begin(name string, moved map[mesa.Tag]int64, clock int64) {
 	}
 }
 
-// prune forgets what moved before a time from which nothing is left to hold.
-func (l *ledger) prune(before int64) {
+// prune forgets what moved so long before now that nothing from then is left to hold. The clock may be behind now or, when that of Redis
+// was set back, ahead of it.
+func (l *ledger) prune(now, keep int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	before := min(now, l.clock) - keep
 	maps.DeleteFunc(l.moved, func(_ mesa.Tag, at int64) bool { return at < before })
 	if len(l.moved) > manyTags {
 		l.note(mesa.Everything, l.clock)

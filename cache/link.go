@@ -20,6 +20,9 @@ const (
 	beatEvery  = 100 * time.Millisecond
 	restAfter  = 400 * time.Millisecond
 	moveBudget = 600 * time.Millisecond
+
+	enterPatience = 2 * time.Second // with the whole ledger, in the background
+	wary          = time.Second     // after Redis is back, for processes that find out a little later and commit meanwhile
 )
 
 // State of the breaker between this process and Redis.
@@ -41,6 +44,8 @@ type link struct {
 
 	mu      sync.Mutex
 	state   State
+	left    time.Time         // when it was closed last; of the start before it ever was
+	closed  time.Time         // when it became closed
 	since   time.Time         // of the state
 	contact time.Time         // when the latest command that was answered began; by the monotonic clock
 	why     error             // it is not closed
@@ -56,7 +61,7 @@ type link struct {
 }
 
 func newLink(c *Cache) *link {
-	return &link{c: c, remote: c.remote, state: Open, since: time.Now(), why: errors.New("not connected yet"), changed: make(chan struct{}), owed: map[mesa.Tag]bool{}}
+	return &link{c: c, remote: c.remote, state: Open, since: time.Now(), left: time.Now(), why: errors.New("not connected yet"), changed: make(chan struct{}), owed: map[mesa.Tag]bool{}}
 }
 
 // run looks after the link until the cache closes.
@@ -90,13 +95,13 @@ func (l *link) beat(ctx context.Context) {
 
 // mend makes an open link usable: everything that this process owes or that nobody moved is moved first.
 func (l *link) mend(ctx context.Context) {
-	began := time.Now()
-	if err := l.learn(ctx); err != nil {
+	if err := l.enter(ctx); err != nil {
 		l.broke(err)
 		return
 	}
 	l.become(HalfOpen, nil)
 	err := l.settleDebts(ctx)
+	began := time.Now()
 	if err == nil {
 		err = l.learn(ctx)
 	}
@@ -107,7 +112,7 @@ func (l *link) mend(ctx context.Context) {
 	l.mu.Lock()
 	say := func() {}
 	if len(l.owed) == 0 { // else a write failed meanwhile
-		l.contact = began
+		l.contact, l.closed = began, time.Now()
 		say = l.set(Closed, nil)
 	}
 	l.mu.Unlock()
@@ -125,7 +130,7 @@ func (l *link) settleDebts(ctx context.Context) error {
 	l.mu.Unlock()
 	if len(tags) > 0 {
 		if err := l.c.move(ctx, tags, entries); err != nil {
-			l.owe(tags, entries)
+			l.owe(tags, entries, err)
 			return err
 		}
 	}
@@ -141,12 +146,15 @@ func (l *link) begin(ctx context.Context, journal Journal, end string) string {
 	if err == nil && place == end {
 		return end
 	}
+	l.mu.Lock()
+	l.left = time.Now() // the first writes wait for the link
+	l.mu.Unlock()
 	if err == nil && place != "" {
-		if entries, _, err := journal.JournalAfter(ctx, place, 1); err == nil && len(entries) > 0 {
+		if holds, err := journal.JournalHolds(ctx, place); err == nil && holds {
 			return place
 		}
 	}
-	l.owe([]mesa.Tag{mesa.Everything}, nil) // the link is not closed yet
+	l.owe([]mesa.Tag{mesa.Everything}, nil, errors.New("it is not known what happened before"))
 	return end
 }
 
@@ -205,19 +213,24 @@ func (l *link) lead(a *ask) {
 	l.asking, l.next = next != nil, nil
 	l.joining.Unlock()
 	if next != nil {
-		l.c.working.Go(func() { l.lead(next) })
+		if !l.c.spawn(func() { l.lead(next) }) {
+			l.lead(next)
+		}
 	}
 }
 
 // catchUp is sync for one.
 func (l *link) catchUp() bool {
+	if !l.isUsable() {
+		return false
+	}
 	began := time.Now()
 	if err := l.learn(l.c.ctx); err != nil {
 		l.broke(err)
 		return false
 	}
 	l.mu.Lock()
-	rested := began.Sub(l.contact) > restAfter
+	rested := began.Sub(l.contact) > restAfter || began.Sub(l.closed) < wary
 	l.mu.Unlock()
 	if rested {
 		ctx, cancel := context.WithTimeout(l.c.ctx, patience)
@@ -249,16 +262,37 @@ func (l *link) learn(ctx context.Context) error {
 		return err
 	}
 	if m.life == "" || m.life != life.name {
-		if m, err = l.remote.enter(ctx); err != nil {
-			return err
-		}
-		l.c.ledger.begin(m.life, m.tags, m.clock)
-		l.c.memory.InvalidateAll()
-		l.offset.Store(m.time - l.c.opts.Now().UnixMicro())
+		return errNewLife
+	}
+	l.c.ledger.learn(life, m.tags, m.clock)
+	return nil
+}
+
+var errNewLife = errors.New("what Redis had is gone: it was restarted, replaced or flushed")
+
+// enter reads the whole ledger and takes up its life. It asks the server itself whether that is still the one of the ledger.
+func (l *link) enter(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, enterPatience)
+	defer cancel()
+	m, err := l.remote.enter(ctx)
+	if err != nil {
+		return err
+	}
+	l.offset.Store(m.time - l.c.opts.Now().UnixMicro())
+	if _, life := l.c.ledger.now(); life.name == m.life {
+		l.c.ledger.learn(life, m.tags, m.clock)
 		return nil
 	}
-	l.c.ledger.learn(m.tags, m.clock)
+	l.c.ledger.begin(m.life, m.tags, m.clock)
+	l.c.memory.InvalidateAll()
 	return nil
+}
+
+// isOpen says whether Redis does not answer.
+func (l *link) isOpen() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state == Open
 }
 
 func (l *link) isUsable() bool {
@@ -287,6 +321,9 @@ func (l *link) become(s State, why error) {
 // set changes the state under the lock and returns what is to be said without it.
 func (l *link) set(s State, why error) (say func()) {
 	if l.state != s {
+		if l.state == Closed {
+			l.left = time.Now()
+		}
 		l.state, l.since = s, time.Now()
 		close(l.changed)
 		l.changed = make(chan struct{})
@@ -311,17 +348,23 @@ func (l *link) set(s State, why error) (say func()) {
 	return func() {}
 }
 
-// owe notes tags that have to move as soon as Redis answers. The link must be opened after that, so that it mends.
-func (l *link) owe(tags []mesa.Tag, entries []string) {
+// owe notes tags that have to move as soon as Redis answers. A link that owes is not closed: it mends.
+func (l *link) owe(tags []mesa.Tag, entries []string, why error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	for _, t := range tags {
 		l.owed[t] = true
 	}
 	l.entries = append(l.entries, entries...)
-	if len(l.owed) > manyOwed {
+	if len(l.owed) > manyOwed || len(l.entries) > manyOwed {
 		l.owed, l.entries = map[mesa.Tag]bool{mesa.Everything: true}, nil
 	}
+	say := func() {}
+	if l.state != Open {
+		l.c.count.failures.Add(1)
+		say = l.set(Open, why)
+	}
+	l.mu.Unlock()
+	say()
 }
 
 // manyOwed is the number of tags from which on everything is owed.
@@ -332,7 +375,7 @@ const manyOwed = 10_000
 func (l *link) waitUntilNoticed(ctx context.Context) {
 	for {
 		l.mu.Lock()
-		away, changed, settled := time.Since(l.since), l.changed, l.state == Closed
+		away, changed, settled := time.Since(l.left), l.changed, l.state == Closed
 		l.mu.Unlock()
 		if settled || away >= moveBudget {
 			return
@@ -370,6 +413,9 @@ func (l *link) unmoved(ctx context.Context, entries []string) ([]string, error) 
 func (l *link) get(ctx context.Context, key string) (*entry, []byte) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if !l.isUsable() {
+		return nil, nil
+	}
 	_, life := l.c.ledger.now()
 	packed, err := l.remote.get(ctx, life.name, key)
 	if err != nil {

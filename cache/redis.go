@@ -75,6 +75,9 @@ func redisOptions(address string) (*redis.UniversalOptions, error) {
 	if err != nil {
 		return nil, errors.New("the URL of Redis must look like redis://:PASSWORD@HOST:6379/0 (rediss:// for TLS)")
 	}
+	if one.TLSConfig != nil && (master != "" || len(more) > 0) {
+		one.TLSConfig.ServerName = "" // each host has a certificate of its own
+	}
 	return &redis.UniversalOptions{
 		Addrs: append([]string{one.Addr}, more...), MasterName: master, IsClusterMode: master == "" && len(more) > 0,
 		Username: one.Username, Password: one.Password, SentinelPassword: sentinel, DB: one.DB, TLSConfig: one.TLSConfig,

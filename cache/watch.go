@@ -20,6 +20,8 @@ type Journal interface {
 	JournalEnd(ctx context.Context) (place string, err error)
 	// JournalAfter lists the entries after a place, at most limit, and says where to go on; some may come again then.
 	JournalAfter(ctx context.Context, place string, limit int) (entries []string, next string, err error)
+	// JournalHolds says whether a place is one of this journal, and not of another or of a time that a backup has undone.
+	JournalHolds(ctx context.Context, place string) (bool, error)
 	// Moved lists the tags that entries moved.
 	Moved(ctx context.Context, entries []string) ([]mesa.Tag, error)
 }
@@ -27,7 +29,8 @@ type Journal interface {
 // How the journal is watched.
 const (
 	watchEvery    = 500 * time.Millisecond
-	watchLimit    = 1000            // entries; with more of them everything moves
+	watchLimit    = 10_000          // entries; with more of them everything moves
+	pruneEach     = 120             // readings of the journal, after which old moves are forgotten
 	watchPatience = 5 * time.Second // with the database
 )
 
@@ -45,8 +48,8 @@ type watch struct {
 	told    map[string]bool // entries that this process moved itself since it last read the journal
 }
 
-// Watch begins to watch a journal. Until then, and with Redis until what happened while no process was there has been found, nothing is
-// kept. It ends with Close.
+// Watch begins to watch a journal. With Redis nothing is kept until what happened while no process was there has been found. It ends
+// with Close.
 func (c *Cache) Watch(ctx context.Context, journal Journal) error {
 	if c == nil {
 		return nil
@@ -63,14 +66,14 @@ func (c *Cache) Watch(ctx context.Context, journal Journal) error {
 	w.journal, w.place = journal, end
 	<-w.settling
 	w.watched.Store(true)
-	c.working.Go(c.watch)
+	c.spawn(c.watch)
 	return nil
 }
 
 func (c *Cache) watch() {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
-	for {
+	for n := 1; ; n++ {
 		select {
 		case <-c.ctx.Done():
 			return
@@ -80,10 +83,23 @@ func (c *Cache) watch() {
 			continue // the link settles before it lets anybody use the cache again
 		}
 		if err := c.settle(c.ctx); err != nil && c.ctx.Err() == nil {
-			c.opts.Log.WarnContext(c.ctx, "journal not read", "error", err)
+			c.unsettled(err)
 		}
-		c.ledger.prune(c.time() - 2*longest.Microseconds())
+		if n%pruneEach == 0 {
+			c.ledger.prune(c.time(), 2*longest.Microseconds())
+		}
 	}
+}
+
+// unsettled is for when the journal cannot be read or what it tells cannot be passed on: whoever does not know what happened must not
+// give what is kept. With Redis the link settles before anything is given again; without it, everything is forgotten.
+func (c *Cache) unsettled(why error) {
+	if c.link != nil {
+		c.link.broke(why)
+		return
+	}
+	c.opts.Log.WarnContext(c.ctx, "journal not read: everything that was kept is forgotten", "error", why)
+	c.ledger.move([]mesa.Tag{mesa.Everything}, c.time())
 }
 
 // settle reads the journal from where it was left and moves the tags of entries that nobody moved yet.
@@ -210,14 +226,12 @@ func (c *Cache) Move(tags []mesa.Tag, entries []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), moveBudget)
 	defer cancel()
 	err := errAway
-	if c.link == nil || c.link.isUsable() {
-		err = c.move(ctx, tags, entries)
+	if c.link == nil || !c.link.isOpen() {
+		if err = c.move(ctx, tags, entries); err == nil {
+			return
+		}
 	}
-	if err == nil {
-		return
-	}
-	c.link.owe(tags, entries)
-	c.link.broke(err)
+	c.link.owe(tags, entries, err)
 	c.link.waitUntilNoticed(ctx)
 }
 
@@ -234,11 +248,16 @@ func (c *Cache) move(ctx context.Context, tags []mesa.Tag, entries []string) err
 		c.journal.tell(entries)
 		return nil
 	}
+	_, life := c.ledger.now()
 	at, err := c.link.move(ctx, tags, entries)
 	if err != nil {
 		return err
 	}
-	c.ledger.hint(tags, at)
+	moved := make(map[mesa.Tag]int64, len(tags))
+	for _, t := range tags {
+		moved[t] = at
+	}
+	c.ledger.learn(life, moved, 0)
 	c.journal.tell(entries)
 	return nil
 }

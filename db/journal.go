@@ -83,6 +83,26 @@ func (db *DB) JournalAfter(ctx context.Context, place string, limit int) (entrie
 	return entries, p.String(), nil
 }
 
+// JournalHolds says whether there is, or was at the beginning, such a place in the journal of this database.
+func (db *DB) JournalHolds(ctx context.Context, place string) (bool, error) {
+	p, err := parsePlace(place)
+	if err != nil {
+		return false, err
+	}
+	version, err := db.catalogueVersion(ctx)
+	if err != nil || version < p.version {
+		return false, err
+	}
+	if p.tail == (Tail{}) {
+		return true, nil
+	}
+	var holds bool
+	if err := db.read.NewRaw("SELECT EXISTS (SELECT 1 FROM events WHERE tx = ? AND seq = ?)", p.tail.Tx, p.tail.Seq).Scan(ctx, &holds); err != nil {
+		return false, fmt.Errorf("find a place in the journal: %w", err)
+	}
+	return holds, nil
+}
+
 // Moved lists the tags that entries of the journal moved.
 func (db *DB) Moved(ctx context.Context, entries []string) ([]mesa.Tag, error) {
 	if len(entries) > manyEntries {

@@ -63,14 +63,15 @@ func (db *DB) Actor(ctx context.Context, token string) (*mesa.Actor, error) {
 // manyGrants is how many documents that were given to a user in person are looked at one by one.
 const manyGrants = 500
 
-// SeesMore says whether the actor may see a document that others with the same rights may not, because it was given to them in person.
-// It is true, too, for whoever was given so many that finding out would take long.
+// SeesMore says whether the actor sees what others with the same rights do not: a document that was given to them in person, or their tray
+// of followed ones. It is true, too, for whoever was given so many documents that finding out would take long.
 func (db *DB) SeesMore(ctx context.Context, actor *mesa.Actor) (yes bool, err error) {
-	mesa.Saw(ctx, mesa.GrantsTag(actor.UserID))
+	mesa.Saw(ctx, mesa.GrantsTag(actor.UserID), mesa.WatchesTag(actor.UserID))
 	err = db.read.NewRaw(`SELECT count(*) > ? OR coalesce(max(CASE WHEN EXISTS (
 			SELECT 1 FROM document_access AS theirs WHERE theirs.document_id = own.document_id AND theirs.grantee IN (?)) THEN 0 ELSE 1 END), 0) = 1
+			OR EXISTS (SELECT 1 FROM watches AS w WHERE w.user_id = ?)
 		FROM (SELECT a.document_id FROM document_access AS a WHERE a.grantee = ? LIMIT ?) AS own`,
-		manyGrants, bun.List(append(slices.Clone(actor.Visible()), "")), actor.UserID, manyGrants+1).Scan(ctx, &yes)
+		manyGrants, bun.List(append(slices.Clone(actor.Visible()), "")), actor.UserID, actor.UserID, manyGrants+1).Scan(ctx, &yes)
 	if err != nil {
 		return false, fmt.Errorf("read what was given in person: %w", err)
 	}

@@ -90,7 +90,11 @@ type trayArgs struct {
 }
 
 func (v *View) trayArgs(area mesa.AreaID) trayArgs {
-	return trayArgs{Area: area, User: v.actor.UserID, Today: v.today, Amber: v.cat.Calendar.AmberUntil(v.today),
+	user := v.actor.UserID
+	if v.actor.Impersonal {
+		user = ""
+	}
+	return trayArgs{Area: area, User: user, Today: v.today, Amber: v.cat.Calendar.AmberUntil(v.today),
 		Route: bun.Safe(v.db.dialect.through("derivations_document"))}
 }
 
@@ -99,7 +103,7 @@ func (v *View) Tray(ctx context.Context, area mesa.AreaID, box mesa.TrayBox, p P
 	none := Slice[*mesa.TrayItem]{}
 	t := trayOf(box)
 	if box == mesa.TrayWatched {
-		mesa.SawOneself(ctx, mesa.WatchesTag(v.actor.UserID))
+		v.sawFollowed(ctx)
 		v.sawAll(ctx)
 	} else {
 		sawOf(ctx, area)
@@ -152,11 +156,15 @@ func trayOf(box mesa.TrayBox) tray {
 	return tray{box: box, where: "1 = 0"}
 }
 
+// sawFollowed notes that an answer is made from what the actor follows. Whoever follows something sees more than others with the same
+// rights (see SeesMore), and shares nothing with them; those who follow nothing see the same.
+func (v *View) sawFollowed(ctx context.Context) { mesa.Saw(ctx, mesa.WatchesTag(v.actor.UserID)) }
+
 // TrayCounts counts every box of an area in one statement. It counts what the actor follows, too, whether they see it or not: only for
 // those who follow something do the counts depend on more than the area's documents.
 func (v *View) TrayCounts(ctx context.Context, area mesa.AreaID) ([]*mesa.TrayCount, error) {
 	sawOf(ctx, area)
-	mesa.SawOneself(ctx, mesa.WatchesTag(v.actor.UserID))
+	v.sawFollowed(ctx)
 	followed := 0
 	counts := make([]*mesa.TrayCount, len(trays))
 	q := v.idb.NewSelect()
@@ -164,7 +172,7 @@ func (v *View) TrayCounts(ctx context.Context, area mesa.AreaID) ([]*mesa.TrayCo
 		counts[i] = &mesa.TrayCount{Box: t.box}
 		q = q.ColumnExpr("(?) AS ?", v.trayQuery(t, area).ColumnExpr("count(*)"), bun.Ident(strings.ToLower(string(t.box))))
 	}
-	q = q.ColumnExpr("(SELECT count(*) FROM watches AS w WHERE w.user_id = ?) AS followed", v.actor.UserID)
+	q = q.ColumnExpr("(SELECT count(*) FROM watches AS w WHERE w.user_id = ?) AS followed", v.trayArgs(area).User)
 	into := make([]any, len(counts), len(counts)+1)
 	for i := range counts {
 		into[i] = &counts[i].Count

@@ -93,6 +93,10 @@ func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphE
 		x.refuse(ctx, http.StatusMethodNotAllowed, gqlerror.List{refuse(ctx, mesa.Invalid("query", "Por GET solo se admiten consultas."))})
 		return
 	}
+	if x.plan.operation == ast.Subscription {
+		x.refuse(ctx, http.StatusBadRequest, gqlerror.List{refuse(ctx, mesa.Invalid("query", "Las suscripciones van por WebSocket o con Accept: text/event-stream."))})
+		return
+	}
 	x.answer(ctx)
 }
 
@@ -102,7 +106,7 @@ func (x *exchange) read() *mesa.Error {
 		decoder := json.NewDecoder(x.r.Body)
 		decoder.UseNumber()
 		if err := decoder.Decode(&x.asked); err != nil {
-			return mesa.Invalid("", "El cuerpo de la solicitud no es JSON.")
+			return mesa.Invalid("", "El cuerpo de la solicitud no es un objeto JSON con query, variables, operationName y extensions.")
 		}
 	} else if err := x.readURL(); err != nil {
 		return err
@@ -181,8 +185,8 @@ func (x *exchange) answer(ctx context.Context) {
 		x.run(ctx)
 		return
 	}
+	ctx = actAs(ctx, who.actor, x.plan.reach < mesa.ForOneself && !who.seesMore)
 	x.register(ctx)
-	ctx = actAs(ctx, who.actor)
 	var failed attempt
 	found, err := results.Get(ctx, x.Cache, at, cache.Key{Name: key, Tier: x.plan.tier, Reach: x.plan.reach}, func(ctx context.Context) (*result, error) {
 		a := x.execute(ctx)
@@ -193,11 +197,14 @@ func (x *exchange) answer(ctx context.Context) {
 		return newResult(dataOf(a.response), x.plan.reach), nil
 	})
 	x.outcome = found.Outcome
-	if err != nil {
+	switch {
+	case errors.Is(err, errFailed):
 		x.write(ctx, failed)
-		return
+	case err != nil: // the client has gone while it waited for somebody else's answer
+		x.write(ctx, attempt{response: canceled()})
+	default:
+		x.give(found)
 	}
-	x.give(found)
 }
 
 // errFailed keeps an answer with errors from being kept.
@@ -234,9 +241,13 @@ func (x *exchange) execute(ctx context.Context) attempt {
 	responses, ctx := x.exec.DispatchOperation(ctx, op)
 	res := responses(ctx)
 	if res == nil { // the client has gone
-		res = &graphql.Response{Errors: gqlerror.List{{Message: "canceled", Extensions: map[string]any{"code": "CANCELED"}}}}
+		res = canceled()
 	}
 	return attempt{operation: op, response: res}
+}
+
+func canceled() *graphql.Response {
+	return &graphql.Response{Errors: gqlerror.List{{Message: "canceled", Extensions: map[string]any{"code": "CANCELED"}}}}
 }
 
 // register keeps a text that came with its hash, for whoever is signed in: strangers shall not fill the memory.

@@ -59,9 +59,9 @@ var (
 // planOf works out how an operation may be kept: as its least cacheable part allows. Each root field needs a tier; mutations,
 // subscriptions and explorations of the schema are never kept.
 func planOf(schema *ast.Schema, op *ast.OperationDefinition) *plan {
-	p := &plan{operation: op.Operation, name: op.Name, tier: cache.Cold}
+	p := &plan{operation: op.Operation, name: strings.Clone(op.Name), tier: cache.Cold}
 	for _, v := range op.VariableDefinitions {
-		p.variables = append(p.variables, v.Variable)
+		p.variables = append(p.variables, strings.Clone(v.Variable)) // else they would hold the whole text
 	}
 	slices.Sort(p.variables)
 	w := policyWalk{schema: schema, plan: p, seen: map[string]bool{}}

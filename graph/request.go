@@ -61,11 +61,12 @@ func (r *Resolver) reidentify(ctx context.Context) context.Context {
 	return context.WithValue(ctx, callerKey{}, c)
 }
 
-// actAs makes ctx carry a caller of whom it is known who they are.
-func actAs(ctx context.Context, actor *mesa.Actor) context.Context {
+// actAs makes ctx carry a caller of whom it is known who they are. What is made for others, too, is made without what was given to the
+// caller in person: should that have become something just now, the others must not see it.
+func actAs(ctx context.Context, actor *mesa.Actor, forOthersToo bool) context.Context {
 	before := callerOf(ctx)
 	own := *actor
-	own.RequestID = before.requestID
+	own.RequestID, own.Impersonal = before.requestID, forOthersToo
 	c := &caller{token: before.token, requestID: before.requestID}
 	c.known.Store(&identity{actor: &own})
 	return context.WithValue(ctx, callerKey{}, c)

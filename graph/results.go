@@ -49,8 +49,9 @@ func newResult(body []byte, reach mesa.Reach) *result {
 
 // identified is who holds a token, as it is kept between requests.
 type identified struct {
-	actor  *mesa.Actor
-	rights string // the same for all who see the same
+	actor    *mesa.Actor
+	rights   string // the same for all who see the same
+	seesMore bool   // than others with the same rights; nobody has the same rights then
 }
 
 // identities stay in the memory of each process. They are made from the account, its session, its rights and what was given to it in
@@ -64,8 +65,8 @@ func (r *Resolver) identifyAt(ctx context.Context, at cache.Moment, token string
 	}
 	now := r.DB.Now()
 	sum := sha256.Sum256([]byte(token))
-	// Rights change with the local date, so what is kept is asked anew at each full hour at the latest.
-	name := hex.EncodeToString(sum[:16]) + strconv.FormatInt(now.Unix()/3600, 10)
+	// Rights change with the local date, so what is kept is asked anew at each full quarter of an hour: midnight is one of them everywhere.
+	name := hex.EncodeToString(sum[:16]) + strconv.FormatInt(now.Unix()/900, 10)
 	found, err := identities.Get(ctx, r.Cache, at, cache.Key{Name: name, Tier: cache.Warm, Reach: mesa.ForOneself}, func(ctx context.Context) (*identified, error) {
 		return r.identified(ctx, token)
 	})
@@ -90,7 +91,7 @@ func (r *Resolver) identified(ctx context.Context, token string) (*identified, e
 		rights += "|" + string(actor.UserID)
 	}
 	sum := sha256.Sum256([]byte(rights))
-	return &identified{actor, hex.EncodeToString(sum[:16])}, nil
+	return &identified{actor, hex.EncodeToString(sum[:16]), more}, nil
 }
 
 // resultKey names an answer: what is asked, in which words, of which catalogue, on which day, and for whom.
@@ -102,7 +103,7 @@ func resultKey(doc string, p *plan, who *identified, today mesa.Date, lang strin
 	case mesa.ForScope:
 		part(h, who.rights)
 	case mesa.ForOneself:
-		part(h, who.rights, string(who.actor.UserID), string(who.actor.SessionID))
+		part(h, who.rights, string(who.actor.UserID))
 	}
 	for _, name := range p.variables {
 		value, given := variables[name]

@@ -18,6 +18,8 @@ type Actor struct {
 
 	Catalogue *Catalogue // the snapshot that the request works with
 
+	Impersonal bool // sees only what everybody with the same rights sees, nothing that was given in person
+
 	RequestID string    // correlation id of the request, "" outside one
 	SessionID SessionID // of the token that the request came with, "" outside one
 	ExpiresAt time.Time // end of that session
@@ -155,7 +157,7 @@ func (a *Actor) Scope() Scope {
 	for _, area := range a.visible {
 		s.Grantees = append(s.Grantees, string(area))
 	}
-	if a.UserID != "" {
+	if a.UserID != "" && !a.Impersonal {
 		s.Grantees = append(s.Grantees, string(a.UserID))
 	}
 	return s

@@ -2,9 +2,10 @@ package mesa
 
 // english translates the sentences of errors; a test keeps it complete.
 var english = map[string]string{
+	"Las suscripciones van por WebSocket o con Accept: text/event-stream.":                                    "Subscriptions go by WebSocket or with Accept: text/event-stream.",
+	"El cuerpo de la solicitud no es un objeto JSON con query, variables, operationName y extensions.":        "The body of the request is not a JSON object with query, variables, operationName and extensions.",
 	"Debe quedar al menos un administrador activo.":                                                           "At least one active administrator has to remain.",
 	"Por GET solo se admiten consultas.":                                                                      "Only queries can be sent by GET.",
-	"El cuerpo de la solicitud no es JSON.":                                                                   "The body of the request is not JSON.",
 	"El parámetro %s no es un objeto JSON.":                                                                   "The parameter %s is not a JSON object.",
 	"Pida entre 1 y %d.":                                                                                      "Ask for 1 to %d.",
 	"No se encontró lo solicitado.":                                                                           "Nothing was found.",

@@ -103,6 +103,9 @@ func Saw(ctx context.Context, tags ...Tag) { saw(ctx, ForScope, tags) }
 // SawOneself notes that an answer depends on who the actor is.
 func SawOneself(ctx context.Context, tags ...Tag) { saw(ctx, ForOneself, tags) }
 
+// SawWithin notes that an answer is made from another that had this footprint.
+func SawWithin(ctx context.Context, reach Reach, tags []Tag) { saw(ctx, reach, tags) }
+
 func saw(ctx context.Context, reach Reach, tags []Tag) {
 	f, ok := ctx.Value(footprintKey{}).(*Footprint)
 	if !ok {

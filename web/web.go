@@ -61,7 +61,7 @@ func (s *Server) graphql() http.Handler {
 			return
 		}
 		if isUnreadable(r) { // the executor would repeat it in its answer and its log, passwords included
-			refuse(w, http.StatusBadRequest, mesa.ValidationFailed, "El cuerpo de la solicitud no es JSON.")
+			refuse(w, http.StatusBadRequest, mesa.ValidationFailed, "El cuerpo de la solicitud no es un objeto JSON con query, variables, operationName y extensions.")
 			return
 		}
 		ctx := graph.WithLocale(r.Context(), r.Header.Get("Accept-Language"))

@@ -165,10 +165,12 @@ func withoutPassword(raw string) string {
 	if err != nil {
 		return "(unreadable)"
 	}
-	if strings.Contains(raw, "password=") {
-		q := u.Query()
-		q.Set("password", "xxxxx")
-		u.RawQuery = q.Encode()
+	q := u.Query()
+	for key := range q {
+		if strings.HasSuffix(key, "password") {
+			q.Set(key, "xxxxx")
+			u.RawQuery = q.Encode()
+		}
 	}
 	return u.Redacted()
 }

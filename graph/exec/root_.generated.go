@@ -4774,7 +4774,7 @@ type AreaStatistics {
     after: String
   ): TrayConnection! @cacheControl(tier: HOT, scope: SCOPE)
   "How much is in each list of an area; counts and lists agree."
-  trayCounts("Area that the viewer works in or may see." areaId: ID!): [TrayCount!]! @cacheControl(tier: HOT, scope: VIEWER)
+  trayCounts("Area that the viewer works in or may see." areaId: ID!): [TrayCount!]! @cacheControl(tier: HOT, scope: SCOPE)
 }
 
 extend type Subscription {

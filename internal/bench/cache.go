@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"github.com/mesapartes/mesa/cache"
+	"github.com/mesapartes/mesa/mesa"
 )
 
 // What the cache's table measures, and with how many clients.
@@ -203,7 +204,7 @@ func (b *cacheBench) measure(ctx context.Context, c cacheCase, op operation) (st
 	}
 	program, against := inTurn(programs), inTurn(others)
 	if c.misses {
-		program, against = func() *http.Request { n.cache.Clear(); return programs[0]() }, b.uncached.graph(op)
+		program, against = func() *http.Request { n.cache.Move(moved(op), nil); return programs[0]() }, b.uncached.graph(op)
 	}
 	for range 2 * len(texts) { // all of them are kept by then
 		if err := same(ctx, n.site, body, program, against); err != nil {
@@ -256,4 +257,13 @@ func (b *cacheBench) times(ctx context.Context, n *node, c cacheCase, program, a
 		return "", fmt.Errorf("only %.1f %% of the answers came that way: %+v", share*100, n.cache.Stats())
 	}
 	return fmt.Sprintf("%.1f %% |%s", share*100, row), nil
+}
+
+// moved is what somebody else's change of a document moves, so that the answer has to be made anew.
+func moved(op operation) []mesa.Tag {
+	tags := []mesa.Tag{mesa.AnyDocument}
+	if id, ok := op.variables["id"].(string); ok {
+		tags = append(tags, mesa.DocumentTag(mesa.DocumentID(id)))
+	}
+	return tags
 }

@@ -47,6 +47,7 @@ func TestRedisMayFail(t *testing.T) {
 		{"paused", (*testkit.RedisServer).Pause, (*testkit.RedisServer).Resume, false},
 		{"killed and empty", (*testkit.RedisServer).Kill, (*testkit.RedisServer).Start, false},
 		{"killed and back with an old snapshot", func(r *testkit.RedisServer) { r.Snapshot(); r.Kill() }, (*testkit.RedisServer).Start, false},
+		{"full: it answers, but refuses writes", (*testkit.RedisServer).RefuseWrites, (*testkit.RedisServer).AcceptWrites, false},
 		{"flushed", (*testkit.RedisServer).Flush, func(*testkit.RedisServer) {}, true},
 		{"all connections cut", (*testkit.RedisServer).CutClients, func(*testkit.RedisServer) {}, true},
 	} {
@@ -150,6 +151,48 @@ func TestRedisComesAndGoes(t *testing.T) {
 	t.Logf("%d stale of %d reads, %d of them from the cache, %d writes", stale.Load(), reads.Load(), hits.Load(), acknowledged.Load())
 	if stale.Load() > 0 {
 		t.Errorf("%d stale of %d reads\n%s", stale.Load(), reads.Load(), one.log)
+	}
+}
+
+// Redis is back, and one process finds out before the other: what the other commits meanwhile is not missed. One only writes, the other
+// only reads, so that nothing but the journal can tell.
+func TestProcessesFindOutOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	redis, writer, reader := pair(t)
+	var (
+		acknowledged, reads, stale atomic.Int64
+		done                       atomic.Bool
+		all                        sync.WaitGroup
+	)
+	all.Go(func() {
+		for !done.Load() {
+			acknowledged.Store(writer.write())
+		}
+	})
+	for range 3 {
+		all.Go(func() {
+			for !done.Load() {
+				before := acknowledged.Load()
+				if reader.read().Value < before {
+					stale.Add(1)
+				}
+				reads.Add(1)
+			}
+		})
+	}
+	for range 4 {
+		redis.Kill()
+		before := acknowledged.Load()
+		until(t, "writes without Redis", func() bool { return acknowledged.Load() > before+20 })
+		redis.Start()
+		hits := reader.cache.Stats().Hits
+		until(t, "answers from the cache", func() bool { return reader.cache.Stats().Hits > hits+10 })
+	}
+	done.Store(true)
+	all.Wait()
+	t.Logf("%d stale of %d reads, %d writes", stale.Load(), reads.Load(), acknowledged.Load())
+	if stale.Load() > 0 {
+		t.Errorf("%d stale of %d reads\n%s", stale.Load(), reads.Load(), reader.log)
 	}
 }
 

@@ -189,6 +189,70 @@ func TestTheOneWhoLoadsMayGiveUp(t *testing.T) {
 	all.Wait()
 }
 
+// Those who wait and give up go away, and do not each begin to load.
+func TestThoseWhoWaitMayGiveUp(t *testing.T) {
+	t.Parallel()
+	c, _ := newCache(t)
+	var loads atomic.Int64
+	loading, finish := make(chan struct{}), make(chan struct{})
+	load := func(context.Context) (int, error) {
+		if loads.Add(1) == 1 {
+			close(loading)
+		}
+		<-finish
+		return 1, nil
+	}
+	var all sync.WaitGroup
+	all.Go(func() { _, _ = numbers.GetOrLoad(t.Context(), c, "x", cache.Hot, load) })
+	<-loading
+	ctx, giveUp := context.WithCancel(t.Context())
+	var waiting sync.WaitGroup
+	for range 50 {
+		waiting.Go(func() {
+			if _, err := numbers.GetOrLoad(ctx, c, "x", cache.Hot, load); !errors.Is(err, context.Canceled) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	giveUp()
+	waiting.Wait()
+	close(finish)
+	all.Wait()
+	if loads.Load() != 1 {
+		t.Errorf("%d loads", loads.Load())
+	}
+}
+
+// A value made from another one is made from the same: it goes when that goes, and is shared no wider.
+func TestValuesMadeFromValues(t *testing.T) {
+	t.Parallel()
+	c, _ := newCache(t)
+	var inner, outer atomic.Int64
+	whole := cache.Kind[int]{Name: "whole", Reach: mesa.ForScope}
+	get := func() (int, error) {
+		return whole.GetOrLoad(t.Context(), c, "w", cache.Hot, func(ctx context.Context) (int, error) {
+			outer.Add(1)
+			return numbers.GetOrLoad(ctx, c, "part", cache.Hot, counting(&inner, "tag"))
+		})
+	}
+	for want := range 3 {
+		for range 2 {
+			if got, err := get(); got != want+1 || err != nil {
+				t.Errorf("%d, %v, want %d", got, err, want+1)
+			}
+		}
+		c.Move([]mesa.Tag{"tag"}, nil)
+		if want == 1 { // the part is kept again by the time that the whole is made
+			if _, err := numbers.GetOrLoad(t.Context(), c, "part", cache.Hot, counting(&inner, "tag")); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if outer.Load() != 3 {
+		t.Errorf("the whole was made %d times", outer.Load())
+	}
+}
+
 // Memory has a bound, whatever is kept.
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()

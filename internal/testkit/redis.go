@@ -151,6 +151,18 @@ func (r *RedisServer) Flush() {
 	r.ask("FLUSHALL")
 }
 
+// RefuseWrites makes it answer what is read and refuse what is written, as a Redis does whose memory is full.
+func (r *RedisServer) RefuseWrites() {
+	r.t.Helper()
+	r.ask("CONFIG", "SET", "maxmemory", "1")
+}
+
+// AcceptWrites ends that.
+func (r *RedisServer) AcceptWrites() {
+	r.t.Helper()
+	r.ask("CONFIG", "SET", "maxmemory", "0")
+}
+
 // CutClients closes the connections of all clients.
 func (r *RedisServer) CutClients() {
 	r.t.Helper()

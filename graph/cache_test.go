@@ -710,3 +710,28 @@ func TestWhoeverIsToldFindsTheChange(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkAHit is what a kept answer costs without the network.
+func BenchmarkAHit(b *testing.B) {
+	w := caching(b, testkit.SQLiteClone(b, "history", prepare(400, relate)), newClock(), cache.Options{})
+	token := w.token("jefe.mesa")
+	body, err := json.Marshal(map[string]any{
+		"query":     `query Documents($first: Int) { documents(first: $first) { nodes { id fileNumber subject state light type { code } } } }`,
+		"variables": map[string]any{"first": 100},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ask := func() reply {
+		r := httptest.NewRequest(http.MethodPost, "/graphql", bytes.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		return w.send(r, token)
+	}
+	ask()
+	b.ReportAllocs()
+	for b.Loop() {
+		if got := ask(); got.cache() != "HIT" {
+			b.Fatal(got.cache())
+		}
+	}
+}

@@ -60,7 +60,7 @@ func (s *Server) graphql() http.Handler {
 			refuse(w, http.StatusRequestEntityTooLarge, mesa.LimitExceeded, "La solicitud supera 256 KiB.")
 			return
 		}
-		if isUnreadable(r) { // the executor would repeat it in its answer and its log, passwords included
+		if isUnreadable(r) { // the executor's stream would repeat it in its answer and its log, passwords included
 			refuse(w, http.StatusBadRequest, mesa.ValidationFailed, "El cuerpo de la solicitud no es un objeto JSON con query, variables, operationName y extensions.")
 			return
 		}
@@ -104,10 +104,10 @@ type bufferedBody struct {
 // Close has nothing to release.
 func (bufferedBody) Close() error { return nil }
 
-// isUnreadable says that a body which claims to be JSON is not.
+// isUnreadable says that a body which asks for a stream and claims to be JSON is not.
 func isUnreadable(r *http.Request) bool {
 	body, ok := r.Body.(bufferedBody)
-	return ok && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") && !json.Valid(body.all)
+	return ok && strings.Contains(r.Header.Get("Accept"), "text/event-stream") && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") && !json.Valid(body.all)
 }
 
 // readBody takes the body into memory, where the executor would take it anyway: only here can its size still decide the status.

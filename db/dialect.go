@@ -45,6 +45,9 @@ type dialect interface {
 	// seconds is an expression: the whole seconds of an instant since 1970, fractions cut off.
 	seconds(column string) string
 
+	// after keeps the events after a place, and says in which order they come.
+	after(t Tail) (where string, args []any, order string)
+
 	// complete keeps the events of transactions older than any that still runs, see events.go.
 	complete() string
 
@@ -114,6 +117,10 @@ func (postgres) through(string) string { return "" }
 
 func (postgres) seconds(column string) string {
 	return "CAST(extract(epoch FROM date_trunc('second', " + column + ")) AS bigint)"
+}
+
+func (postgres) after(t Tail) (where string, args []any, order string) {
+	return "(tx, seq) > (?, ?)", []any{t.Tx, t.Seq}, "tx, seq"
 }
 
 func (postgres) complete() string {
@@ -188,6 +195,11 @@ func (sqlite) through(index string) string { return " INDEXED BY " + index }
 
 // seconds cuts the fraction off itself, because SQLite would round it to milliseconds first.
 func (sqlite) seconds(column string) string { return "unixepoch(substr(" + column + ", 1, 19))" }
+
+// after: there is one writer, so the sequence is the order. The comparison of pairs would read the whole index.
+func (sqlite) after(t Tail) (where string, args []any, order string) {
+	return "seq > ?", []any{t.Seq}, "seq"
+}
 
 // complete: there is one writer, so what is there is complete.
 func (sqlite) complete() string { return "1 = 1" }

@@ -69,8 +69,9 @@ func (db *DB) JournalAfter(ctx context.Context, place string, limit int) (entrie
 		Tx, Seq  int64
 		Complete bool
 	}
-	err = db.read.NewRaw("SELECT id, tx, seq, "+db.dialect.complete()+" AS complete FROM events WHERE (tx, seq) > (?, ?) ORDER BY tx, seq LIMIT ?",
-		p.tail.Tx, p.tail.Seq, limit).Scan(ctx, &rows)
+	where, args, order := db.dialect.after(p.tail)
+	err = db.read.NewRaw("SELECT id, tx, seq, "+db.dialect.complete()+" AS complete FROM events WHERE "+where+" ORDER BY "+order+" LIMIT ?", append(args, limit)...).
+		Scan(ctx, &rows)
 	if err != nil {
 		return nil, "", fmt.Errorf("read journal: %w", err)
 	}

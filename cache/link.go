@@ -204,6 +204,48 @@ func (l *link) sync(ctx context.Context) bool {
 	}
 }
 
+// syncWith is sync for one caller, who gets an entry along, nil when there is none, and the life that it is of. Not ok when that cannot be
+// done in one question.
+func (l *link) syncWith(ctx context.Context, key string) (packed []byte, of *life, ok bool) {
+	began := time.Now()
+	clock, life := l.c.ledger.now()
+	if !l.isUsable() || l.hasRested(began) {
+		return nil, life, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	m, packed, err := l.remote.movedSinceWith(ctx, clock, life.name, key)
+	switch {
+	case err != nil && context.Cause(ctx) == context.Canceled:
+		return nil, life, false // the caller has gone
+	case err != nil:
+		l.broke(err)
+		return nil, life, false
+	case m.life != life.name:
+		l.broke(errNewLife)
+		return nil, life, false
+	}
+	l.c.ledger.learn(life, m.tags, m.clock)
+	return packed, life, l.touch(began)
+}
+
+// hasRested says whether there was no contact for so long, or Redis is back for so short a time, that something may have been missed.
+func (l *link) hasRested(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return now.Sub(l.contact) > restAfter || now.Sub(l.closed) < wary
+}
+
+// touch notes a contact that began then, and says whether the link is still closed.
+func (l *link) touch(began time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state == Closed && began.After(l.contact) {
+		l.contact = began
+	}
+	return l.state == Closed
+}
+
 // lead asks for those who wait, then hands over to those who came meanwhile.
 func (l *link) lead(a *ask) {
 	a.ok = l.catchUp()
@@ -229,10 +271,7 @@ func (l *link) catchUp() bool {
 		l.broke(err)
 		return false
 	}
-	l.mu.Lock()
-	rested := began.Sub(l.contact) > restAfter || began.Sub(l.closed) < wary
-	l.mu.Unlock()
-	if rested {
+	if l.hasRested(began) {
 		ctx, cancel := context.WithTimeout(l.c.ctx, patience)
 		defer cancel()
 		if err := l.c.settle(ctx); err != nil {
@@ -244,12 +283,7 @@ func (l *link) catchUp() bool {
 			return false
 		}
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.state == Closed {
-		l.contact = began
-	}
-	return l.state == Closed
+	return l.touch(began)
 }
 
 // learn takes over what moved since the ledger was last up to date.
@@ -409,31 +443,21 @@ func (l *link) unmoved(ctx context.Context, entries []string) ([]string, error) 
 	return l.remote.unmoved(ctx, entries)
 }
 
-// get reads an entry; nil when there is none.
-func (l *link) get(ctx context.Context, key string) (*entry, []byte) {
+// get reads an entry as it is; nil when there is none.
+func (l *link) get(ctx context.Context, life *life, key string) []byte {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if !l.isUsable() {
-		return nil, nil
+		return nil
 	}
-	_, life := l.c.ledger.now()
 	packed, err := l.remote.get(ctx, life.name, key)
 	if err != nil {
 		if context.Cause(ctx) != context.Canceled {
 			l.broke(err)
 		}
-		return nil, nil
+		return nil
 	}
-	if packed == nil {
-		return nil, nil
-	}
-	e, value, err := unpack(packed)
-	if err != nil {
-		l.c.opts.Log.WarnContext(ctx, "cached entry not read", "error", err)
-		return nil, nil
-	}
-	e.life = life
-	return e, value
+	return packed
 }
 
 // put writes an entry for other processes, if that works.

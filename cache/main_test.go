@@ -87,7 +87,7 @@ func (n *node) stored(ctx context.Context) (int64, error) {
 
 // read is the number, from the cache if it can be.
 func (n *node) read() cache.Found[int64] {
-	return n.readAt(n.cache.Now(context.Background()), func(ctx context.Context) (int64, error) { return n.stored(ctx) })
+	return n.readAt(versions.NowWith(context.Background(), n.cache, "of the catalogue"), func(ctx context.Context) (int64, error) { return n.stored(ctx) })
 }
 
 func (n *node) readAt(at cache.Moment, load func(ctx context.Context) (int64, error)) cache.Found[int64] {

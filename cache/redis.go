@@ -139,6 +139,32 @@ func (r *remote) movedSince(ctx context.Context, clock int64) (moves, error) {
 	if err != nil {
 		return moves{}, fmt.Errorf("read the ledger: %w", err)
 	}
+	return movesOf(clock, rows), nil
+}
+
+// movedSinceWith is movedSince that brings an entry along, nil when there is none.
+func (r *remote) movedSinceWith(ctx context.Context, clock int64, life, key string) (moves, []byte, error) {
+	var (
+		moved *redis.ZSliceCmd
+		entry *redis.StringCmd
+	)
+	_, err := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		moved = p.ZRangeByScoreWithScores(ctx, r.ledger, &redis.ZRangeBy{Min: "(" + strconv.FormatInt(clock, 10), Max: "+inf"})
+		entry = p.Get(ctx, r.key(life, key))
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return moves{}, nil, fmt.Errorf("read the ledger and an entry: %w", err)
+	}
+	packed, err := entry.Bytes()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return moves{}, nil, fmt.Errorf("read an entry: %w", err)
+	}
+	return movesOf(clock, moved.Val()), packed, moved.Err()
+}
+
+// movesOf reads rows of the ledger.
+func movesOf(clock int64, rows []redis.Z) moves {
 	m := moves{clock: clock, tags: make(map[mesa.Tag]int64, len(rows))}
 	for _, row := range rows {
 		name, _ := row.Member.(string)
@@ -149,7 +175,7 @@ func (r *remote) movedSince(ctx context.Context, clock int64) (moves, error) {
 		m.tags[mesa.Tag(name)] = int64(row.Score)
 		m.clock = max(m.clock, int64(row.Score))
 	}
-	return m, nil
+	return m
 }
 
 // moveScript lets tags move at the next moment of the clock, which it gives. It forgets what moved so long ago that nothing from before

@@ -173,14 +173,13 @@ func (x *exchange) answer(ctx context.Context) {
 		x.run(ctx)
 		return
 	}
-	at := x.Cache.Now(ctx)
+	at := x.moment(ctx)
 	who := x.identifyAt(ctx, at, callerOf(ctx).token)
 	if who == nil {
 		x.run(ctx)
 		return
 	}
-	today := who.actor.Catalogue.Today(x.DB.Now())
-	key, err := resultKey(x.document.Hash, x.plan, who, today, language(ctx), x.Variables)
+	key, err := x.key(ctx, who)
 	if err != nil {
 		x.run(ctx)
 		return
@@ -205,6 +204,24 @@ func (x *exchange) answer(ctx context.Context) {
 	default:
 		x.give(found)
 	}
+}
+
+// moment is the present moment, with the answer from Redis that would be given if the caller still is who they were.
+func (x *exchange) moment(ctx context.Context) cache.Moment {
+	if !x.Cache.IsShared() {
+		return x.Cache.Now(ctx)
+	}
+	if was, ok := identities.Peek(x.Cache, x.identityName(callerOf(ctx).token)); ok {
+		if key, err := x.key(ctx, was); err == nil {
+			return results.NowWith(ctx, x.Cache, key)
+		}
+	}
+	return x.Cache.Now(ctx)
+}
+
+// key names the answer for somebody.
+func (x *exchange) key(ctx context.Context, who *identified) (string, error) {
+	return resultKey(x.document.Hash, x.plan, who, who.actor.Catalogue.Today(x.DB.Now()), language(ctx), x.Variables)
 }
 
 // errFailed keeps an answer with errors from being kept.

@@ -63,17 +63,20 @@ func (r *Resolver) identifyAt(ctx context.Context, at cache.Moment, token string
 	if token == "" {
 		return nil
 	}
-	now := r.DB.Now()
-	sum := sha256.Sum256([]byte(token))
-	// Rights change with the local date, so what is kept is asked anew at each full quarter of an hour: midnight is one of them everywhere.
-	name := hex.EncodeToString(sum[:16]) + strconv.FormatInt(now.Unix()/900, 10)
-	found, err := identities.Get(ctx, r.Cache, at, cache.Key{Name: name, Tier: cache.Warm, Reach: mesa.ForOneself}, func(ctx context.Context) (*identified, error) {
+	found, err := identities.Get(ctx, r.Cache, at, cache.Key{Name: r.identityName(token), Tier: cache.Warm, Reach: mesa.ForOneself}, func(ctx context.Context) (*identified, error) {
 		return r.identified(ctx, token)
 	})
-	if err != nil || !found.Value.actor.ExpiresAt.After(now) {
+	if err != nil || !found.Value.actor.ExpiresAt.After(r.DB.Now()) {
 		return nil
 	}
 	return found.Value
+}
+
+// identityName names what is kept of a token. Rights change with the local date, so it is asked anew at each full quarter of an hour:
+// midnight is one of them everywhere.
+func (r *Resolver) identityName(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:16]) + strconv.FormatInt(r.DB.Now().Unix()/900, 10)
 }
 
 func (r *Resolver) identified(ctx context.Context, token string) (*identified, error) {

@@ -53,7 +53,8 @@ type link struct {
 	changed chan struct{}     // closed when the state changes
 	owed    map[mesa.Tag]bool // tags that moved while Redis was away
 	entries []string          // of the journal that go with them
-	place   string            // in the journal where a former process left, "" when it is not known
+
+	place string // in the journal that was noted in Redis last; whoever settles has it
 
 	joining sync.Mutex // guards asking and next
 	asking  bool

@@ -32,8 +32,11 @@ type remote struct {
 	ledger, settled, placed, peers string // keys
 }
 
-// settledFor is how long Redis knows which entries of the journal were settled.
-const settledFor = time.Hour
+// What is not an entry is forgotten, too, when nobody comes any more.
+const (
+	settledFor = time.Hour           // Redis knows which entries of the journal were settled
+	idleFor    = 30 * 24 * time.Hour // the rest stays after its last use
+)
 
 // openRemote makes a client; it does not connect yet. An error is in the URL.
 func openRemote(address, prefix, version string) (*remote, error) {
@@ -106,6 +109,7 @@ if not life or string.sub(life, 1, #run) ~= run then
   life = run .. now
   redis.call('DEL', KEYS[1])
   redis.call('ZADD', KEYS[1], '+inf', life, now, '*')
+  redis.call('EXPIRE', KEYS[1], 2592000)
 end
 return {life, now}`
 
@@ -192,6 +196,8 @@ for i = 4, 3 + tags do redis.call('ZADD', KEYS[1], at, ARGV[i]) end
 for i = 4 + tags, #ARGV do redis.call('ZADD', KEYS[2], at, ARGV[i]) end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', clock - ARGV[1]))
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', clock - ARGV[2]))
+redis.call('EXPIRE', KEYS[1], 2592000)
+redis.call('EXPIRE', KEYS[2], 7200)
 return at`)
 
 // move lets tags move and notes that entries of the journal are settled.
@@ -235,7 +241,7 @@ func (r *remote) place(ctx context.Context) (string, error) {
 }
 
 func (r *remote) setPlace(ctx context.Context, place string) error {
-	return r.client.Set(ctx, r.placed, place, 0).Err()
+	return r.client.Set(ctx, r.placed, place, idleFor).Err()
 }
 
 func (r *remote) key(life, key string) string {
@@ -279,7 +285,12 @@ func (r *remote) putText(ctx context.Context, hash, text string, ttl time.Durati
 
 // tell writes the figures of a process where the others find them.
 func (r *remote) tell(ctx context.Context, process, figures string) error {
-	return r.client.HSet(ctx, r.peers, process, figures).Err()
+	_, err := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.HSet(ctx, r.peers, process, figures)
+		p.Expire(ctx, r.peers, settledFor)
+		return nil
+	})
+	return err
 }
 
 // told reads the figures of all processes.

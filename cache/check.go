@@ -50,17 +50,18 @@ var checks = Kind[string]{
 // Check keeps a value, finds it, lets its tag move and makes sure that it is gone. Others may let everything move meanwhile, so it tries
 // more than once.
 func (c *Cache) Check(ctx context.Context) (found Checked, err error) {
-	if err := c.WaitForRedis(ctx); err != nil {
-		return found, err
-	}
-	began := time.Now()
-	if !c.Now(ctx).usable {
-		return found, errors.New("no answer from Redis")
-	}
-	if c.link != nil {
-		found.RoundTrip = time.Since(began)
-	}
 	for range 3 {
+		if err := c.WaitForRedis(ctx); err != nil {
+			return found, err
+		}
+		began := time.Now()
+		if !c.Now(ctx).usable {
+			err = errors.New("no answer from Redis")
+			continue
+		}
+		if c.link != nil {
+			found.RoundTrip = time.Since(began)
+		}
 		if err = c.tryOut(ctx); err == nil {
 			break
 		}

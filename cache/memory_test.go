@@ -297,7 +297,11 @@ func TestTextsAreShared(t *testing.T) {
 	one, two := start(t, database, opts), start(t, database, opts)
 	one.warm()
 	two.warm()
-	one.cache.KeepText(t.Context(), "hash", "{ viewer { user { id } } }")
+	until(t, "the text in Redis", func() bool {
+		one.cache.KeepText(t.Context(), "hash", "{ viewer { user { id } } }")
+		_, ok := two.cache.Text(t.Context(), "hash")
+		return ok
+	})
 	one.cache.Close()
 	if text, ok := two.cache.Text(t.Context(), "hash"); !ok || text != "{ viewer { user { id } } }" {
 		t.Errorf("%q, %v", text, ok)

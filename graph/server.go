@@ -27,13 +27,14 @@ const (
 )
 
 // NewServer makes the GraphQL handler: POST, GET, SSE by Accept and WebSocket (graphql-transport-ws) on one path. introspection says
-// whether strangers too may explore the schema; whoever is signed in always may.
-func NewServer(r *Resolver, introspection bool) http.Handler {
+// whether strangers too may explore the schema; whoever is signed in always may. Pages of the origins (scheme://host) may open a
+// WebSocket besides those of the server's own.
+func NewServer(r *Resolver, introspection bool, origins []string) http.Handler {
 	schema := exec.NewExecutableSchema(exec.Config{Resolvers: r})
 	s := handler.New(schema)
 	s.AddTransport(transport.Websocket{
 		InitFunc: r.authenticateSocket, InitTimeout: socketInitTimeout, PingPongInterval: pingEvery, PayloadReadLimit: ptr(int64(maxSocketMessage)),
-		Implementation: sockets{},
+		Implementation: socketsFor(origins),
 	})
 	s.AddTransport(transport.Options{AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodOptions}})
 	s.AddTransport(transport.SSE{KeepAlivePingInterval: pingEvery})

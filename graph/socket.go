@@ -5,15 +5,21 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql/handler/transport"
+	"github.com/coder/websocket"
 )
 
 // socketWriteTimeout is how long a client may leave a message unread before its socket is closed. Tests shorten it.
 var socketWriteTimeout = 10 * time.Second
 
-// sockets accepts WebSockets of the page's own origin. A client that stops reading is let go: the stock connection writes without a
+// sockets accepts WebSockets. A client that stops reading is let go: the stock connection writes without a
 // deadline and would keep its goroutines for as long as TCP lives.
 type sockets struct {
 	transport.CoderWebsocketImplementation
+}
+
+// socketsFor accepts WebSockets of pages of the server's own origin and of the given ones.
+func socketsFor(origins []string) sockets {
+	return sockets{transport.CoderWebsocketImplementation{AcceptOptions: websocket.AcceptOptions{OriginPatterns: origins}}}
 }
 
 // Accept upgrades the request.

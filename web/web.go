@@ -30,6 +30,7 @@ type Server struct {
 	Log           *slog.Logger
 	Introspection bool          // whether strangers may explore the schema
 	GraphiQL      bool          // whether the page is served
+	Origins       []string      // whose pages may use the API, as scheme://host; the server's own always may
 	Patience      time.Duration // with a client that leaves what it asked for unread; default 10 s
 
 	stopping atomic.Bool
@@ -38,7 +39,7 @@ type Server struct {
 // Handler is every route.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", s.graphql())
+	mux.Handle("/graphql", s.crossOrigin(s.graphql()))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
 	if s.GraphiQL {
@@ -54,7 +55,7 @@ func (s *Server) Handler() http.Handler {
 func (s *Server) Stop() { s.stopping.Store(true) }
 
 func (s *Server) graphql() http.Handler {
-	server := graph.NewServer(s.Resolver, s.Introspection)
+	server := graph.NewServer(s.Resolver, s.Introspection, s.Origins)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := readBody(w, r); err != nil {
 			refuse(w, http.StatusRequestEntityTooLarge, mesa.LimitExceeded, "La solicitud supera 256 KiB.")
@@ -66,7 +67,7 @@ func (s *Server) graphql() http.Handler {
 		}
 		ctx := graph.WithLocale(r.Context(), r.Header.Get("Accept-Language"))
 		ctx = graph.WithCaller(ctx, graph.BearerToken(r.Header.Get("Authorization")), w.Header().Get("X-Request-Id"))
-		w.Header().Set("Vary", "Accept, Accept-Language, Authorization")
+		w.Header().Add("Vary", "Accept, Accept-Language, Authorization")
 		w.Header().Set("Cache-Control", "no-store")
 		if r.Header.Get("Upgrade") == "" {
 			w = impatient{w, http.NewResponseController(w), cmp.Or(s.Patience, 10*time.Second)} // a WebSocket has a deadline of its own

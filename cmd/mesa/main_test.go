@@ -108,6 +108,12 @@ func TestMistakesAreTold(t *testing.T) {
 		{[]string{"token", "--email", "x@example.org"}, 1, "mesa: "},
 		{[]string{"verify"}, 1, "✗ database and migrations"},
 		{[]string{"serve", "--addr", "256.0.0.1:0"}, 1, "cannot listen"},
+		{[]string{"serve", "--origins", "*"}, 1, "https://app.example.org"},
+		{[]string{"serve", "--redis-url", "http://u:secret@x"}, 1, "redis://"},
+		{[]string{"serve", "--manifests", "/nowhere/manifest.json"}, 1, "/nowhere/manifest.json"},
+		{[]string{"serve", "--documents", "require"}, 1, "no manifest"},
+		{[]string{"serve", "--documents", "some"}, 2, "require"},
+		{[]string{"cache", "stats", "--no-cache"}, 1, "run mesa migrate"},
 	} {
 		code, stdout, stderr := typed(t, append(c.args, "--data-dir", filepath.Join(dir, strings.Join(c.args[:1], "")+"-data"))...)
 		if code != c.code || !strings.Contains(stdout+stderr, c.says) {
@@ -123,11 +129,12 @@ func TestSettingsAreShownWithoutSecrets(t *testing.T) {
 	t.Setenv("MESA_LOG", "json")
 	for _, url := range []string{"postgres://mesa:hunter2@db/mesa", "postgres://db/mesa?user=mesa&password=hunter2", "postgres://mesa:hunter2@ho st/mesa"} {
 		t.Setenv("MESA_DATABASE_URL", url)
-		stdout := works(t, "config", "--slow-at", "2s")
+		t.Setenv("MESA_REDIS_URL", "redis://u:hunter2@redis:6379/0?master=m&sentinel_password=hunter2")
+		stdout := works(t, "config", "--slow-at", "2s", "--origins", "https://a.example.org", "--origins", "https://b.example.org")
 		if strings.Contains(stdout, "hunter2") {
 			t.Errorf("config tells the password of %s:\n%s", url, stdout)
 		}
-		for _, line := range []string{"MESA_LOG=json\n", "MESA_SLOW_STATEMENT=2s\n", "MESA_DATA_DIR=./var\n", "MESA_MODE=development\n", "MESA_CLOCK=\n"} {
+		for _, line := range []string{"MESA_LOG=json\n", "MESA_SLOW_STATEMENT=2s\n", "MESA_DATA_DIR=./var\n", "MESA_MODE=development\n", "MESA_CLOCK=\n", "MESA_ORIGINS=https://a.example.org,https://b.example.org\n"} {
 			if !strings.Contains(stdout, line) {
 				t.Errorf("config lacks %q:\n%s", line, stdout)
 			}

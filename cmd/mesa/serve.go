@@ -31,6 +31,7 @@ type serveCmd struct {
 	Documents   string        `default:"allow" enum:"off,allow,require" env:"MESA_DOCUMENTS" help:"Trusted documents: off ignores manifests, allow takes them besides any text, require runs nothing else."`
 	Manifests   []string      `env:"MESA_MANIFESTS" help:"Files of trusted documents (Apollo, Relay or graphql-codegen), separated by commas."`
 	MetricsAddr string        `env:"MESA_METRICS_ADDR" help:"Address on which Prometheus finds metrics at /metrics, such as 127.0.0.1:9100; default: none."`
+	Origins     []string      `env:"MESA_ORIGINS" help:"Origins whose pages may use the API, such as https://app.example.org, separated by commas; the server's own always may."`
 	NoGraphiQL  bool          `name:"no-graphiql" env:"MESA_NO_GRAPHIQL" help:"Do not serve the GraphiQL page."`
 	StopTimeout time.Duration `default:"10s" env:"MESA_STOP_TIMEOUT" help:"How long running requests may take to end at SIGTERM."`
 }
@@ -45,6 +46,9 @@ const (
 // Run starts everything in order: database, schema, institution, desk, feed, listener. The stop is its mirror.
 func (c *serveCmd) Run(out *streams, s *settings) error {
 	log := s.logger(out.stderr)
+	if err := web.CheckOrigins(c.Origins); err != nil {
+		return err
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -75,6 +79,7 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 		Log:           log,
 		Introspection: s.Mode != "production",
 		GraphiQL:      !c.NoGraphiQL,
+		Origins:       c.Origins,
 	}
 	stopMetrics, err := c.serveMetrics(database.cache, log)
 	if err != nil {

@@ -153,6 +153,9 @@ func printSettings(w io.Writer, v reflect.Value) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		value := fmt.Sprint(v.Field(i).Interface())
+		if list, ok := v.Field(i).Interface().([]string); ok {
+			value = strings.Join(list, ",")
+		}
 		if f.Tag.Get("secret") == "url" {
 			value = withoutPassword(value)
 		}

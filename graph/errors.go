@@ -46,6 +46,19 @@ func present(log *slog.Logger) graphql.ErrorPresenterFunc {
 	}
 }
 
+// withoutSuggestions keeps names of the schema out of errors: whoever may not explore it shall not learn them by guessing. The switch of
+// the validator leaves some in.
+func withoutSuggestions(present graphql.ErrorPresenterFunc) graphql.ErrorPresenterFunc {
+	return func(ctx context.Context, err error) *gqlerror.Error {
+		e := present(ctx, err)
+		if said, _, suggests := strings.Cut(e.Message, " Did you mean"); suggests {
+			short := *e
+			short.Message, e = said, &short
+		}
+		return e
+	}
+}
+
 // inputField is the place in the input where a value was refused, such as "sender.kind"; "" when the error came from elsewhere. The
 // executor marks such an error with a path that goes on below the present field.
 func inputField(ctx context.Context, e *gqlerror.Error) string {

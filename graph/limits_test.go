@@ -147,3 +147,34 @@ func TestTheTransport(t *testing.T) {
 		})
 	}
 }
+
+// Where strangers may not explore the schema, errors do not tell its names to those who guess.
+func TestErrorsDoNotHelpToGuess(t *testing.T) {
+	t.Parallel()
+	w := open(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)))
+	guesses := []string{
+		`{ viewr { user { id } } }`, `{ viewer { usr { id } } }`, `{ documents(frst: 1) { nodes { id } } }`, `{ documents(filter: { stats: [ARCHIVED] }) { totalCount } }`,
+		`{ documents(filter: { states: [ARCHIVD] }) { totalCount } }`, `query($x: DocumentFiltr) { documents(filter: $x) { totalCount } }`, `{ node(id: "x") { ... on Documnt { id } } }`,
+		`mutation { sigIn(input: { email: "x", password: "y" }) { token } }`, `{ viewer @skp(if: true) { user { id } } }`,
+	}
+	suggested := 0
+	for _, production := range []bool{false, true} {
+		w.web.Introspection = !production
+		w.handler = w.web.Handler()
+		for _, guess := range guesses {
+			a := w.ask(t, request{query: guess})
+			if len(a.errors) == 0 {
+				t.Errorf("%s is answered: %s", guess, a.body)
+			}
+			switch suggests := strings.Contains(string(a.body), "Did you mean"); {
+			case production && suggests:
+				t.Errorf("%s: %s", guess, a.body)
+			case suggests:
+				suggested++
+			}
+		}
+	}
+	if suggested < 4 {
+		t.Errorf("in development %d of %d guesses are helped", suggested, len(guesses))
+	}
+}

@@ -41,11 +41,16 @@ func NewServer(r *Resolver, introspection bool, origins []string) http.Handler {
 	s.AddTransport(overHTTP{Resolver: r, schema: schema.Schema(), plans: newPlans()})
 	s.SetQueryCache(cache.NewBounded[*ast.QueryDocument](parsedMemory, parsedTimes))
 	s.SetParserTokenLimit(maxTokens)
-	s.SetErrorPresenter(present(r.Log))
+	presenter := present(r.Log)
+	if !introspection {
+		s.SetDisableSuggestion(true)
+		presenter = withoutSuggestions(presenter)
+	}
+	s.SetErrorPresenter(presenter)
 	s.SetRecoverFunc(recovered(r.Log))
 	s.Use(naming{r})
 	s.Use(extension.Introspection{})
-	s.Use(guard{resolver: r, introspection: introspection, present: present(r.Log)})
+	s.Use(guard{resolver: r, introspection: introspection, present: presenter})
 	s.AroundOperations(r.subscriberLoaders)
 	s.AroundResponses(r.freshLoaders)
 	s.AroundRootFields(r.freshRootLoaders)

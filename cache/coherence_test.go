@@ -57,16 +57,15 @@ func TestNothingStaleUnderLoad(t *testing.T) {
 			n.warm()
 		}
 		var (
-			acknowledged, reads, stale atomic.Int64
-			all                        sync.WaitGroup
-			end                        = time.Now().Add(2 * time.Second)
+			acknowledged highest
+			reads, stale atomic.Int64
+			all          sync.WaitGroup
+			end          = time.Now().Add(2 * time.Second)
 		)
 		for i := range 2 {
 			all.Go(func() {
 				for time.Now().Before(end) {
-					written := nodes[i%len(nodes)].write()
-					for before := acknowledged.Load(); before < written && !acknowledged.CompareAndSwap(before, written); before = acknowledged.Load() {
-					}
+					acknowledged.raise(nodes[i%len(nodes)].write())
 				}
 			})
 		}

@@ -97,16 +97,15 @@ func TestRedisComesAndGoes(t *testing.T) {
 	redis, one, two := pair(t)
 	nodes := []*node{one, two}
 	var (
-		acknowledged, reads, hits, stale atomic.Int64
-		done                             atomic.Bool
-		all                              sync.WaitGroup
+		acknowledged       highest
+		reads, hits, stale atomic.Int64
+		done               atomic.Bool
+		all                sync.WaitGroup
 	)
 	for i := range 2 {
 		all.Go(func() {
 			for !done.Load() {
-				written := nodes[i].write()
-				for before := acknowledged.Load(); before < written && !acknowledged.CompareAndSwap(before, written); before = acknowledged.Load() {
-				}
+				acknowledged.raise(nodes[i].write())
 			}
 		})
 	}

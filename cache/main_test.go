@@ -150,6 +150,14 @@ func until(t testing.TB, what string, is func() bool) {
 	}
 }
 
+// highest is the highest number so far.
+type highest struct{ atomic.Int64 }
+
+func (h *highest) raise(n int64) {
+	for before := h.Load(); before < n && !h.CompareAndSwap(before, n); before = h.Load() {
+	}
+}
+
 // logs collects what is logged.
 type logs struct {
 	mu   sync.Mutex

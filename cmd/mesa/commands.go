@@ -79,6 +79,9 @@ func (c *seedCmd) Run(out *streams, s *settings) error {
 	if err := migrate(out.ctx, database.DB, log); err != nil {
 		return err
 	}
+	if err := database.watch(out.ctx); err != nil {
+		return err
+	}
 	credentials, created, err := demo.Create(out.ctx, database.DB, demo.Options{})
 	if err != nil {
 		return err

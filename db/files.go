@@ -153,6 +153,7 @@ func (tx *Tx) Watch(ctx context.Context, user mesa.UserID, id mesa.DocumentID, o
 	if err != nil {
 		return false, fmt.Errorf("watch: %w", err)
 	}
+	tx.touched.tag(mesa.WatchesTag(user))
 	n, err := result.RowsAffected()
 	return n > 0, err
 }

@@ -61,10 +61,14 @@ func (e *Event) Moves() []Tag {
 	case DemoCreated, DataSeeded, SystemMigrated, CacheCleared:
 		return []Tag{Everything}
 	}
-	if e.DocumentID != "" && e.Type.IsShown() {
-		return []Tag{DocumentTag(e.DocumentID), AnyDocument}
+	if e.DocumentID == "" || !e.Type.IsShown() {
+		return nil
 	}
-	return nil
+	tags := []Tag{DocumentTag(e.DocumentID), AnyDocument}
+	if e.Type == DocumentRegistered && e.ActorKind == ActorUser {
+		tags = append(tags, WatchesTag(UserID(e.ActorID))) // whoever registers follows
+	}
+	return tags
 }
 
 // IsShown says whether events of a type are for more eyes than the auditor's: what happens to documents and their legs.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -103,9 +104,7 @@ func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphE
 // read takes the request apart; the error is for the client.
 func (x *exchange) read() *mesa.Error {
 	if x.r.Method == http.MethodPost {
-		decoder := json.NewDecoder(x.r.Body)
-		decoder.UseNumber()
-		if err := decoder.Decode(&x.asked); err != nil {
+		if err := decode(x.r.Body, &x.asked); err != nil {
 			return mesa.Invalid("", "El cuerpo de la solicitud no es un objeto JSON con query, variables, operationName y extensions.")
 		}
 	} else if err := x.readURL(); err != nil {
@@ -125,13 +124,18 @@ func (x *exchange) readURL() *mesa.Error {
 		if text == "" {
 			continue
 		}
-		decoder := json.NewDecoder(strings.NewReader(text))
-		decoder.UseNumber()
-		if err := decoder.Decode(into); err != nil {
+		if err := decode(strings.NewReader(text), into); err != nil {
 			return mesa.Invalid(name, "El parámetro %s no es un objeto JSON.", name)
 		}
 	}
 	return nil
+}
+
+// decode reads JSON, numbers as they are written.
+func decode(r io.Reader, into any) error {
+	decoder := json.NewDecoder(r)
+	decoder.UseNumber()
+	return decoder.Decode(into)
 }
 
 // unnamed is the status for a document that is not known. Clients take 200 as the invitation to send its text, and anything else as the
@@ -173,13 +177,18 @@ func (x *exchange) answer(ctx context.Context) {
 		x.run(ctx)
 		return
 	}
-	at := x.moment(ctx)
-	who := x.identifyAt(ctx, at, callerOf(ctx).token)
+	token := callerOf(ctx).token
+	identity := x.identityName(token)
+	at, guess := x.moment(ctx, identity)
+	who := x.identifyAt(ctx, at, token, identity)
 	if who == nil {
 		x.run(ctx)
 		return
 	}
-	key, err := x.key(ctx, who)
+	key, err := guess.key, error(nil)
+	if who != guess.who {
+		key, err = x.key(ctx, who)
+	}
 	if err != nil {
 		x.run(ctx)
 		return
@@ -206,17 +215,22 @@ func (x *exchange) answer(ctx context.Context) {
 	}
 }
 
-// moment is the present moment, with the answer from Redis that would be given if the caller still is who they were.
-func (x *exchange) moment(ctx context.Context) cache.Moment {
-	if !x.Cache.IsShared() {
-		return x.Cache.Now(ctx)
-	}
-	if was, ok := identities.Peek(x.Cache, x.identityName(callerOf(ctx).token)); ok {
-		if key, err := x.key(ctx, was); err == nil {
-			return results.NowWith(ctx, x.Cache, key)
+// guess is who a caller was last, and the name of the answer for them.
+type guess struct {
+	who *identified
+	key string
+}
+
+// moment is the present moment, with the answer from Redis that is given if the caller still is who they were.
+func (x *exchange) moment(ctx context.Context, identity string) (cache.Moment, guess) {
+	if x.Cache.IsShared() {
+		if was, ok := identities.Peek(x.Cache, identity); ok {
+			if key, err := x.key(ctx, was); err == nil {
+				return results.NowWith(ctx, x.Cache, key), guess{was, key}
+			}
 		}
 	}
-	return x.Cache.Now(ctx)
+	return x.Cache.Now(ctx), guess{}
 }
 
 // key names the answer for somebody.

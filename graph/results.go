@@ -58,12 +58,12 @@ type identified struct {
 // person, so that a change of any of these bites on the next request.
 var identities = cache.Kind[*identified]{Name: "identity", Aside: true, Reach: mesa.ForOneself}
 
-// identifyAt is who holds a token at a moment of the cache. Nil when nobody does, or when that has to be asked of the database.
-func (r *Resolver) identifyAt(ctx context.Context, at cache.Moment, token string) *identified {
+// identifyAt is who holds a token, which has a name in the cache, at a moment of it. Nil when nobody does, or when that has to be asked of the database.
+func (r *Resolver) identifyAt(ctx context.Context, at cache.Moment, token, name string) *identified {
 	if token == "" {
 		return nil
 	}
-	found, err := identities.Get(ctx, r.Cache, at, cache.Key{Name: r.identityName(token), Tier: cache.Warm, Reach: mesa.ForOneself}, func(ctx context.Context) (*identified, error) {
+	found, err := identities.Get(ctx, r.Cache, at, cache.Key{Name: name, Tier: cache.Warm, Reach: mesa.ForOneself}, func(ctx context.Context) (*identified, error) {
 		return r.identified(ctx, token)
 	})
 	if err != nil || !found.Value.actor.ExpiresAt.After(r.DB.Now()) {

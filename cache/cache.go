@@ -48,8 +48,7 @@ type Cache struct {
 	memory  *otter.Cache[string, *entry]
 	texts   *otter.Cache[string, string]
 	ledger  *ledger
-	remote  *remote // nil without Redis
-	link    *link   // nil without Redis
+	link    *link // nil without Redis
 	journal watch
 	flights flights
 	count   counters
@@ -91,11 +90,12 @@ func New(opts Options) (*Cache, error) {
 	}
 	c.memory = memory
 	if opts.Redis != "" {
-		if c.remote, err = openRemote(opts.Redis, opts.Prefix, opts.Version); err != nil {
+		remote, err := openRemote(opts.Redis, opts.Prefix, opts.Version)
+		if err != nil {
 			c.Close()
 			return nil, err
 		}
-		c.link = newLink(c)
+		c.link = newLink(c, remote)
 		c.spawn(c.link.run)
 	}
 	return c, nil
@@ -113,8 +113,8 @@ func (c *Cache) Close() {
 	c.working.Wait()
 	c.memory.StopAllGoroutines()
 	c.texts.StopAllGoroutines()
-	if c.remote != nil {
-		c.remote.close()
+	if c.link != nil {
+		c.link.remote.close()
 	}
 }
 

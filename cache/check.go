@@ -66,8 +66,8 @@ func (c *Cache) Check(ctx context.Context) (found Checked, err error) {
 			break
 		}
 	}
-	if err == nil && c.remote != nil {
-		if found.Policy = c.remote.server(ctx, "maxmemory-policy"); strings.HasPrefix(found.Policy, "allkeys") {
+	if err == nil && c.link != nil {
+		if found.Policy = c.link.remote.server(ctx, "maxmemory-policy"); strings.HasPrefix(found.Policy, "allkeys") {
 			found.Warning = "maxmemory-policy " + found.Policy + " may evict what tells answers to be old, and then everything is forgotten: choose volatile-lru"
 		}
 	}

@@ -45,7 +45,6 @@ type link struct {
 	mu      sync.Mutex
 	state   State
 	left    time.Time         // when it was closed last; of the start before it ever was
-	closed  time.Time         // when it became closed
 	since   time.Time         // of the state
 	contact time.Time         // when the latest command that was answered began; by the monotonic clock
 	why     error             // it is not closed
@@ -61,8 +60,8 @@ type link struct {
 	next    *ask
 }
 
-func newLink(c *Cache) *link {
-	return &link{c: c, remote: c.remote, state: Open, since: time.Now(), left: time.Now(), why: errors.New("not connected yet"), changed: make(chan struct{}), owed: map[mesa.Tag]bool{}}
+func newLink(c *Cache, r *remote) *link {
+	return &link{c: c, remote: r, state: Open, since: time.Now(), left: time.Now(), why: errors.New("not connected yet"), changed: make(chan struct{}), owed: map[mesa.Tag]bool{}}
 }
 
 // run looks after the link until the cache closes.
@@ -113,7 +112,7 @@ func (l *link) mend(ctx context.Context) {
 	l.mu.Lock()
 	say := func() {}
 	if len(l.owed) == 0 { // else a write failed meanwhile
-		l.contact, l.closed = began, time.Now()
+		l.contact = began
 		say = l.set(Closed, nil)
 	}
 	l.mu.Unlock()
@@ -231,7 +230,7 @@ func (l *link) syncWith(ctx context.Context, key string) (packed []byte, of *lif
 func (l *link) hasRested(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return now.Sub(l.contact) > restAfter || now.Sub(l.closed) < wary
+	return now.Sub(l.contact) > restAfter || now.Sub(l.since) < wary
 }
 
 // touch notes a contact that began then, and says whether the link is still closed.
@@ -265,21 +264,18 @@ func (l *link) catchUp() bool {
 		return false
 	}
 	began := time.Now()
-	if err := l.learn(l.c.ctx); err != nil {
-		l.broke(err)
-		return false
-	}
+	var err error
 	if l.hasRested(began) {
 		ctx, cancel := context.WithTimeout(l.c.ctx, patience)
 		defer cancel()
-		if err := l.c.settle(ctx); err != nil {
-			l.broke(err)
-			return false
-		}
-		if err := l.learn(l.c.ctx); err != nil {
-			l.broke(err)
-			return false
-		}
+		err = l.c.settle(ctx)
+	}
+	if err == nil {
+		err = l.learn(l.c.ctx)
+	}
+	if err != nil {
+		l.broke(err)
+		return false
 	}
 	return l.touch(began)
 }
@@ -293,7 +289,7 @@ func (l *link) learn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if m.life == "" || m.life != life.name {
+	if m.life != life.name {
 		return errNewLife
 	}
 	l.c.ledger.learn(life, m.tags, m.clock)

@@ -158,7 +158,7 @@ func (c *Cache) Peers(ctx context.Context) []Stats {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	told, err := c.remote.told(ctx)
+	told, err := c.link.remote.told(ctx)
 	if err != nil {
 		return list
 	}
@@ -172,6 +172,6 @@ func (c *Cache) Peers(ctx context.Context) []Stats {
 			list = append(list, s)
 		}
 	}
-	_ = c.remote.untell(ctx, gone...) // the next one who asks tries again
+	_ = c.link.remote.untell(ctx, gone...) // the next one who asks tries again
 	return list
 }

@@ -35,7 +35,7 @@ func (c *Cache) Text(ctx context.Context, hash string) (text string, ok bool) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	text, err := c.remote.text(ctx, hash)
+	text, err := c.link.remote.text(ctx, hash)
 	if err != nil || text == "" {
 		return "", false
 	}
@@ -54,5 +54,5 @@ func (c *Cache) KeepText(ctx context.Context, hash, text string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	_ = c.remote.putText(ctx, hash, text, textsFor) // then this process alone knows it
+	_ = c.link.remote.putText(ctx, hash, text, textsFor) // then this process alone knows it
 }

@@ -73,6 +73,7 @@ func (c *Cache) Watch(ctx context.Context, journal Journal) error {
 func (c *Cache) watch() {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
+	blind := false
 	for n := 1; ; n++ {
 		select {
 		case <-c.ctx.Done():
@@ -82,9 +83,11 @@ func (c *Cache) watch() {
 		if c.link != nil && !c.link.isUsable() {
 			continue // the link settles before it lets anybody use the cache again
 		}
-		if err := c.settle(c.ctx); err != nil && c.ctx.Err() == nil {
-			c.unsettled(err)
+		err := c.settle(c.ctx)
+		if err != nil && c.ctx.Err() == nil {
+			c.unsettled(err, blind)
 		}
+		blind = err != nil
 		if n%pruneEach == 0 {
 			c.ledger.prune(c.time(), 2*longest.Microseconds())
 		}
@@ -92,13 +95,15 @@ func (c *Cache) watch() {
 }
 
 // unsettled is for when the journal cannot be read or what it tells cannot be passed on: whoever does not know what happened must not
-// give what is kept. With Redis the link settles before anything is given again; without it, everything is forgotten.
-func (c *Cache) unsettled(why error) {
+// give what is kept. With Redis the link settles before anything is given again; without it, everything is forgotten. It is told once.
+func (c *Cache) unsettled(why error, told bool) {
 	if c.link != nil {
 		c.link.broke(why)
 		return
 	}
-	c.opts.Log.WarnContext(c.ctx, "journal not read: everything that was kept is forgotten", "error", why)
+	if !told {
+		c.opts.Log.WarnContext(c.ctx, "journal not read: everything that was kept is forgotten", "error", why)
+	}
 	c.ledger.move([]mesa.Tag{mesa.Everything}, c.time())
 }
 

@@ -102,15 +102,13 @@ func WithFootprint(ctx context.Context) (context.Context, *Footprint) {
 }
 
 // Saw notes that an answer is made from what the actor may see of these tags. It does nothing when nobody collects.
-func Saw(ctx context.Context, tags ...Tag) { saw(ctx, ForScope, tags) }
+func Saw(ctx context.Context, tags ...Tag) { SawWithin(ctx, ForScope, tags) }
 
 // SawOneself notes that an answer depends on who the actor is.
-func SawOneself(ctx context.Context, tags ...Tag) { saw(ctx, ForOneself, tags) }
+func SawOneself(ctx context.Context, tags ...Tag) { SawWithin(ctx, ForOneself, tags) }
 
 // SawWithin notes that an answer is made from another that had this footprint.
-func SawWithin(ctx context.Context, reach Reach, tags []Tag) { saw(ctx, reach, tags) }
-
-func saw(ctx context.Context, reach Reach, tags []Tag) {
+func SawWithin(ctx context.Context, reach Reach, tags []Tag) {
 	f, ok := ctx.Value(footprintKey{}).(*Footprint)
 	if !ok {
 		return

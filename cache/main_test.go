@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -37,13 +36,13 @@ type node struct {
 	db    *db.DB
 	cache *cache.Cache
 	loads atomic.Int64
-	log   *logs
+	log   *testkit.Output
 }
 
 // start makes a node on a database and, unless the URL is empty, a Redis.
 func start(t testing.TB, database string, opts cache.Options) *node {
 	t.Helper()
-	n := &node{t: t, log: &logs{}}
+	n := &node{t: t, log: &testkit.Output{}}
 	opts.Log = slog.New(slog.NewTextHandler(n.log, nil))
 	var err error
 	if n.cache, err = cache.New(opts); err != nil {
@@ -156,22 +155,4 @@ type highest struct{ atomic.Int64 }
 func (h *highest) raise(n int64) {
 	for before := h.Load(); before < n && !h.CompareAndSwap(before, n); before = h.Load() {
 	}
-}
-
-// logs collects what is logged.
-type logs struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -23,38 +22,24 @@ import (
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/graph"
-	"github.com/mesapartes/mesa/internal/bus"
 	"github.com/mesapartes/mesa/internal/testkit"
 	"github.com/mesapartes/mesa/mesa"
-	"github.com/mesapartes/mesa/web"
 )
 
 // caching opens a world whose answers are kept, as mesa serve does; options without Redis keep them in memory alone.
 func caching(t testing.TB, url string, clock *clock, opts cache.Options) *world {
 	t.Helper()
-	w := &world{t: t, clock: clock, log: &logs{}}
-	log := slog.New(slog.NewTextHandler(w.log, nil))
-	opts.Log = log
 	kept, err := cache.New(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	database, err := db.Open(t.Context(), url, db.Options{Now: clock.now, Log: log, MaxConns: conns, Changed: func(c db.Change) { kept.Move(c.Tags, c.Entries) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { kept.Close(); database.Close() })
-	if err := kept.Watch(t.Context(), database); err != nil {
+	w := newWorld(t, url, clock, kept, db.Options{Changed: func(c db.Change) { kept.Move(c.Tags, c.Entries) }})
+	if err := kept.Watch(t.Context(), w.db); err != nil {
 		t.Fatal(err)
 	}
 	if err := kept.WaitForRedis(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w.db, w.desk, w.feed = database, desk.New(database, log), bus.New(database, log)
-	w.feed.Confirm = kept.Confirm
-	t.Cleanup(w.feed.Stop)
-	w.web = &web.Server{Resolver: &graph.Resolver{DB: database, Desk: w.desk, Feed: w.feed, Log: log, Cache: kept}, Log: log}
-	w.handler = w.web.Handler()
 	return w
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/mesapartes/mesa/cache"
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/graph"
@@ -94,7 +95,7 @@ type world struct {
 	feed    *bus.Feed
 	web     *web.Server
 	handler http.Handler
-	log     *logs
+	log     *testkit.Output
 }
 
 func open(t testing.TB, url string) *world {
@@ -104,17 +105,26 @@ func open(t testing.TB, url string) *world {
 
 func openWith(t testing.TB, url string, clock *clock) *world {
 	t.Helper()
-	w := &world{t: t, clock: clock, log: &logs{}}
+	w := newWorld(t, url, clock, nil, db.Options{})
+	connect(t, w.db)
+	return w
+}
+
+// newWorld puts a world together, with a cache unless that is nil.
+func newWorld(t testing.TB, url string, clock *clock, kept *cache.Cache, opts db.Options) *world {
+	t.Helper()
+	w := &world{t: t, clock: clock, log: &testkit.Output{}}
 	log := slog.New(slog.NewTextHandler(w.log, nil))
-	database, err := db.Open(t.Context(), url, db.Options{Now: clock.now, Log: log, MaxConns: conns})
+	opts.Now, opts.Log, opts.MaxConns = clock.now, log, conns
+	database, err := db.Open(t.Context(), url, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { database.Close() })
-	connect(t, database)
+	t.Cleanup(func() { kept.Close(); database.Close() })
 	w.db, w.desk, w.feed = database, desk.New(database, log), bus.New(database, log)
+	w.feed.Confirm = kept.Confirm
 	t.Cleanup(w.feed.Stop)
-	w.web = &web.Server{Resolver: &graph.Resolver{DB: database, Desk: w.desk, Feed: w.feed, Log: log}, Log: log}
+	w.web = &web.Server{Resolver: &graph.Resolver{DB: database, Desk: w.desk, Feed: w.feed, Log: log, Cache: kept}, Log: log}
 	w.handler = w.web.Handler()
 	return w
 }
@@ -143,24 +153,6 @@ func connect(t testing.TB, database *db.DB) {
 		})
 	}
 	done.Wait()
-}
-
-// logs keeps what was logged, to be read while it grows.
-type logs struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // email is the address of an account of the demo: "mesa1" and the whole address name the same.

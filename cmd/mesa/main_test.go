@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -33,28 +32,10 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(redialing))
 }
 
-// output is what a command prints, to be read while it runs.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 // typed runs the program as people type it.
 func typed(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	var out, errs output
+	var out, errs testkit.Output
 	code = run(t.Context(), args, &out, &errs)
 	return code, out.String(), errs.String()
 }
@@ -255,7 +236,7 @@ func serve(t *testing.T, flags []string, do func(base string)) {
 	file := filepath.Join(t.TempDir(), "addr")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	var out, errs output
+	var out, errs testkit.Output
 	code := make(chan int, 1)
 	go func() {
 		code <- run(ctx, append([]string{"serve", "--addr", "127.0.0.1:0", "--addr-file", file}, flags...), &out, &errs)

@@ -22,14 +22,14 @@ type server struct {
 	t    *testing.T
 	base string
 	cmd  *exec.Cmd
-	log  *output
+	log  *testkit.Output
 }
 
 // startProcess starts "mesa serve" and waits until it is ready.
 func startProcess(t *testing.T, flags ...string) *server {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "addr")
-	s := &server{t: t, log: &output{}, cmd: exec.Command(os.Args[0], append([]string{"serve", "--addr", "127.0.0.1:0", "--addr-file", file}, flags...)...)}
+	s := &server{t: t, log: &testkit.Output{}, cmd: exec.Command(os.Args[0], append([]string{"serve", "--addr", "127.0.0.1:0", "--addr-file", file}, flags...)...)}
 	s.cmd.Env = append(os.Environ(), asProgram+"=1")
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	if err := s.cmd.Start(); err != nil {

@@ -47,7 +47,8 @@ func New(database *db.DB, log *slog.Logger) *Feed {
 	return &Feed{db: database, log: log, followers: map[*follower]bool{}, ctx: ctx, cancel: cancel}
 }
 
-// Follow sends the wanted events that commit from now on. The channel is closed when ctx ends, when the feed stops, and when the
+// Follow sends the wanted events that commit from now on. On PostgreSQL one that committed just before comes, too, when a transaction that
+// began earlier still ran: only then is it certain (see db/events.go). The channel is closed when ctx ends, when the feed stops, and when the
 // follower is so far behind that it should read anew: it is let go rather than waited for.
 func (f *Feed) Follow(ctx context.Context, want func(*mesa.Event) bool) (<-chan *mesa.Event, error) {
 	fol := &follower{want: want, out: make(chan *mesa.Event, maxBehind)}

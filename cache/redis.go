@@ -45,7 +45,7 @@ func openRemote(address, prefix, version string) (*remote, error) {
 	for suffix, key := range map[string]*string{"ledger": &r.ledger, "settled": &r.settled, "place": &r.placed, "peers": &r.peers} {
 		*key = "{" + prefix + "}:" + suffix
 	}
-	options, err := redisOptions(address)
+	options, err := RedisOptions(address)
 	if err != nil {
 		return nil, err
 	}
@@ -60,9 +60,9 @@ func openRemote(address, prefix, version string) (*remote, error) {
 	return r, nil
 }
 
-// redisOptions reads a URL: redis:// or rediss:// for one server; with master=NAME for a Sentinel, the host and each addr=HOST:PORT being
+// RedisOptions reads a URL: redis:// or rediss:// for one server; with master=NAME for a Sentinel, the host and each addr=HOST:PORT being
 // sentinels; with addr=HOST:PORT and no master for a cluster. Commands fail rather than wait: whoever asks can do without.
-func redisOptions(address string) (*redis.UniversalOptions, error) {
+func RedisOptions(address string) (*redis.UniversalOptions, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, errors.New("the URL of Redis is not a URL") // the cause would quote the password

@@ -15,7 +15,12 @@ import (
 type Change struct {
 	Tags    []mesa.Tag
 	Entries []string
+	Queued  []*mesa.Job  // that may be taken now or later
+	Jobs    []mesa.JobID // of which something that can be seen changed
 }
+
+// isNothing says that nobody has to be told.
+func (c Change) isNothing() bool { return len(c.Tags) == 0 && len(c.Queued) == 0 && len(c.Jobs) == 0 }
 
 // manyEntries is the number from which on a change moves everything rather than each thing.
 const manyEntries = 1000
@@ -25,6 +30,8 @@ type touched struct {
 	tags      map[mesa.Tag]bool
 	documents map[mesa.DocumentID]bool
 	entries   []string
+	queued    []*mesa.Job
+	jobs      []mesa.JobID
 	anew      bool // nobody knows which grants are new: take all of them to be
 }
 
@@ -50,6 +57,9 @@ func (t *touched) events(events []*mesa.Event) {
 	}
 }
 
+// job notes that subscribers may see a job change.
+func (t *touched) job(id mesa.JobID) { t.jobs = append(t.jobs, id) }
+
 func (t *touched) catalogue(version int64) {
 	t.tag(mesa.TheCatalogue)
 	t.entries = append(t.entries, catalogueEntry(version))
@@ -71,14 +81,17 @@ func (tx *Tx) commit(ctx context.Context) (Change, error) {
 // that nothing stands between the commit and telling of it.
 func (tx *Tx) change(ctx context.Context) (Change, error) {
 	t := &tx.touched
-	if tx.db.changed == nil || len(t.tags) == 0 {
-		return Change{}, nil
-	}
-	if len(t.entries) > manyEntries || t.tags[mesa.Everything] {
-		return Change{Tags: []mesa.Tag{mesa.Everything}, Entries: t.entries[:min(len(t.entries), manyEntries)]}, nil
+	change := Change{Queued: t.queued, Jobs: t.jobs}
+	switch {
+	case tx.db.changed == nil || len(t.tags) == 0:
+		return change, nil
+	case len(t.entries) > manyEntries || t.tags[mesa.Everything]:
+		change.Tags, change.Entries = []mesa.Tag{mesa.Everything}, t.entries[:min(len(t.entries), manyEntries)]
+		return change, nil
 	}
 	tags, err := t.all(ctx, tx.Tx)
-	return Change{Tags: tags, Entries: t.entries}, err
+	change.Tags, change.Entries = tags, t.entries
+	return change, err
 }
 
 // all lists everything that was touched, those included who take part in the documents, sorted.

@@ -179,7 +179,7 @@ func (db *DB) retried(ctx context.Context, transaction func() (Change, error)) e
 	for try := 1; ; try++ {
 		change, err := transaction()
 		if err == nil {
-			if db.changed != nil && len(change.Tags) > 0 {
+			if db.changed != nil && !change.isNothing() {
 				db.changed(change)
 			}
 			db.commits.announce()

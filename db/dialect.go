@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/uptrace/bun"
@@ -19,6 +20,13 @@ type dialect interface {
 
 	// forUpdate locks the selected rows of a table until the transaction ends.
 	forUpdate(q *bun.SelectQuery, table string) *bun.SelectQuery
+
+	// skipLocked ends a select that locks its rows and leaves out those that others have locked.
+	skipLocked() string
+
+	// leaseClock is an expression: the instant by which leases are given and run out, and some time after it. Processes need not agree
+	// on the time of day for it.
+	leaseClock(now time.Time, after time.Duration) (expr string, arg any)
 
 	// matchText keeps documents whose search text has all terms.
 	matchText(q *bun.SelectQuery, terms []term) *bun.SelectQuery
@@ -60,6 +68,9 @@ type dialect interface {
 	// lockMigrations makes other processes that migrate wait until the transaction ends.
 	lockMigrations(ctx context.Context, tx *Tx) error
 
+	// upkeep are the statements that keep the database quick.
+	upkeep() []string
+
 	isUnique(err error) bool
 	isRetryable(err error) bool
 }
@@ -67,6 +78,12 @@ type dialect interface {
 type postgres struct{}
 
 func (postgres) name() string { return "postgres" }
+
+func (postgres) skipLocked() string { return " FOR UPDATE SKIP LOCKED" }
+
+func (postgres) leaseClock(_ time.Time, after time.Duration) (expr string, arg any) {
+	return "now() + ? * interval '1 microsecond'", after.Microseconds()
+}
 
 func (postgres) forUpdate(q *bun.SelectQuery, table string) *bun.SelectQuery {
 	return q.For("UPDATE OF ?", bun.Ident(table))
@@ -127,6 +144,8 @@ func (postgres) complete() string {
 	return "tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 }
 
+func (postgres) upkeep() []string { return []string{"ANALYZE"} }
+
 func (postgres) snapshot() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 }
@@ -156,6 +175,14 @@ func pgCode(err error) string {
 type sqlite struct{}
 
 func (sqlite) name() string { return "sqlite" }
+
+// skipLocked: a write transaction already has the only write lock.
+func (sqlite) skipLocked() string { return "" }
+
+// leaseClock: all processes are on one machine.
+func (sqlite) leaseClock(now time.Time, after time.Duration) (expr string, arg any) {
+	return "?", now.Add(after)
+}
 
 // forUpdate: a write transaction already has the only write lock.
 func (sqlite) forUpdate(q *bun.SelectQuery, _ string) *bun.SelectQuery { return q }
@@ -203,6 +230,10 @@ func (sqlite) after(t Tail) (where string, args []any, order string) {
 
 // complete: there is one writer, so what is there is complete.
 func (sqlite) complete() string { return "1 = 1" }
+
+func (sqlite) upkeep() []string {
+	return []string{"PRAGMA analysis_limit = 1000", "ANALYZE", "PRAGMA wal_checkpoint(PASSIVE)"}
+}
 
 // snapshot: every SQLite transaction sees one state.
 func (sqlite) snapshot() *sql.TxOptions { return nil }

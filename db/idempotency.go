@@ -54,6 +54,16 @@ func (tx *Tx) Once(ctx context.Context, by *mesa.Actor, given *string, input, re
 	return err
 }
 
+// ForgetIdempotencyKeys deletes at most limit keys that were remembered for long enough, and says how many there were.
+func (db *DB) ForgetIdempotencyKeys(ctx context.Context, limit int) (n int64, err error) {
+	result, err := db.write.NewRaw("DELETE FROM idempotency_keys WHERE (actor_id, key) IN (SELECT actor_id, key FROM idempotency_keys WHERE created_at < ? LIMIT ?)",
+		db.Now().Add(-idempotencyKeptFor), limit).Exec(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("forget idempotency keys: %w", err)
+	}
+	return result.RowsAffected()
+}
+
 func (tx *Tx) remembered(ctx context.Context, by *mesa.Actor, key string, hash []byte, result any) error {
 	var row struct {
 		InputHash []byte

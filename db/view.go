@@ -212,8 +212,8 @@ func (v *View) ArchiveRecordsByID(ctx context.Context, ids []mesa.ArchiveRecordI
 	return found, nil
 }
 
-func grouped[V any](ids []mesa.DocumentID, rows []*V, parent func(*V) mesa.DocumentID) map[mesa.DocumentID][]*V {
-	m := make(map[mesa.DocumentID][]*V, len(ids))
+func grouped[K comparable, V any](ids []K, rows []*V, parent func(*V) K) map[K][]*V {
+	m := make(map[K][]*V, len(ids))
 	for _, id := range ids {
 		m[id] = []*V{}
 	}

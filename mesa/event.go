@@ -47,6 +47,10 @@ const (
 	DemoCreated     EventType = "system.demo_created"
 	DataSeeded      EventType = "system.seeded"
 	SystemMigrated  EventType = "system.migrated"
+	JobRetried      EventType = "job.retried"
+	JobStopped      EventType = "job.cancel_requested"
+	QueuePaused     EventType = "queue.paused"
+	QueueResumed    EventType = "queue.resumed"
 	CacheCleared    EventType = "system.cache_cleared"
 )
 

@@ -27,6 +27,7 @@ type (
 	EventID         string
 	ArchiveRecordID string
 	SessionID       string
+	JobID           string
 )
 
 // Prefixes by type of id.
@@ -43,6 +44,7 @@ const (
 	eventPrefix      = "evt_"
 	archivePrefix    = "arc_"
 	sessionPrefix    = "ses_"
+	jobPrefix        = "job_"
 )
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
@@ -111,6 +113,9 @@ func (g *IDs) ArchiveRecord(at time.Time) ArchiveRecordID {
 // Session makes a session id of the instant.
 func (g *IDs) Session(at time.Time) SessionID { return SessionID(g.make(sessionPrefix, at)) }
 
+// Job makes a job id of the instant.
+func (g *IDs) Job(at time.Time) JobID { return JobID(g.make(jobPrefix, at)) }
+
 // NodeKind is the type that an id carries.
 type NodeKind int
 
@@ -125,11 +130,12 @@ const (
 	DerivationNode
 	ArchiveRecordNode
 	EventNode
+	JobNode
 )
 
 var nodeKinds = map[string]NodeKind{
 	areaPrefix: AreaNode, userPrefix: UserNode, typePrefix: DocumentTypeNode, categoryPrefix: CategoryNode,
-	documentPrefix: DocumentNode, derivationPrefix: DerivationNode, archivePrefix: ArchiveRecordNode, eventPrefix: EventNode,
+	documentPrefix: DocumentNode, derivationPrefix: DerivationNode, archivePrefix: ArchiveRecordNode, eventPrefix: EventNode, jobPrefix: JobNode,
 }
 
 // KindOf reads the type from an id.
@@ -255,3 +261,9 @@ func (id ArchiveRecordID) MarshalGQL(w io.Writer) { writeString(w, string(id)) }
 
 // UnmarshalGQL reads an id.
 func (id *ArchiveRecordID) UnmarshalGQL(v any) error { return readID(v, id) }
+
+// MarshalGQL writes the id.
+func (id JobID) MarshalGQL(w io.Writer) { writeString(w, string(id)) }
+
+// UnmarshalGQL reads an id.
+func (id *JobID) UnmarshalGQL(v any) error { return readID(v, id) }

@@ -58,6 +58,7 @@ const (
 	MayReadStatistics   Permission = "statistics.read"
 	MayManageUsers      Permission = "user.manage"
 	MayManageSettings   Permission = "settings.manage"
+	MayManageJobs       Permission = "job.manage"
 	MayReadAudit        Permission = "audit.read"
 )
 
@@ -97,6 +98,7 @@ var RolePermissions = []struct {
 	{MayReadStatistics, "● ● ● ◐ ◐ ◐ ● ●"},
 	{MayManageUsers, "● – – – – – – –"},
 	{MayManageSettings, "● – – – – – – –"},
+	{MayManageJobs, "● – – – – – – –"},
 	{MayReadAudit, "● – – – – – ● –"},
 }
 

@@ -77,6 +77,7 @@ var doors = []struct {
 	{library: "github.com/vikstrous/dataloadgen", in: []string{"graph"}},
 	{library: "github.com/coder/websocket", in: []string{"graph"}, tests: true},
 	{library: "github.com/go-co-op/gocron", in: []string{"jobs"}},
+	{library: "github.com/robfig/cron", in: []string{"jobs"}},
 	{library: "github.com/maypok86/otter", in: []string{"cache"}},
 	{library: "github.com/klauspost/compress", in: []string{"cache"}},
 	{library: "github.com/prometheus/client_golang", in: []string{"internal/metrics"}},

@@ -93,7 +93,7 @@ var processID = regexp.MustCompile(`(?m)^process_id:(\d+)`)
 func (r *RedisServer) isRunning(s *server.Server) {
 	r.t.Helper()
 	r.running = s
-	found := processID.FindStringSubmatch(r.ask("INFO", "server"))
+	found := processID.FindStringSubmatch(r.Ask("INFO", "server"))
 	if found == nil {
 		r.t.Fatal("Redis does not tell its process")
 	}
@@ -148,29 +148,30 @@ func (r *RedisServer) Snapshot() {
 // Flush removes all keys.
 func (r *RedisServer) Flush() {
 	r.t.Helper()
-	r.ask("FLUSHALL")
+	r.Ask("FLUSHALL")
 }
 
 // RefuseWrites makes it answer what is read and refuse what is written, as a Redis does whose memory is full.
 func (r *RedisServer) RefuseWrites() {
 	r.t.Helper()
-	r.ask("CONFIG", "SET", "maxmemory", "1")
+	r.Ask("CONFIG", "SET", "maxmemory", "1")
 }
 
 // AcceptWrites ends that.
 func (r *RedisServer) AcceptWrites() {
 	r.t.Helper()
-	r.ask("CONFIG", "SET", "maxmemory", "0")
+	r.Ask("CONFIG", "SET", "maxmemory", "0")
 }
 
 // CutClients closes the connections of all clients.
 func (r *RedisServer) CutClients() {
 	r.t.Helper()
-	r.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-	r.ask("CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "yes")
+	r.Ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+	r.Ask("CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "yes")
 }
 
-func (r *RedisServer) ask(command ...string) string {
+// Ask runs a command and returns its answer.
+func (r *RedisServer) Ask(command ...string) string {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

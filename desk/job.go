@@ -1,0 +1,154 @@
+package desk
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// DiagnosticJobInput is a job that does what it is told to, to try the queue.
+type DiagnosticJobInput struct {
+	DurationMs     int              `json:"durationMs,omitempty"`
+	Steps          int              `json:"steps,omitempty"`
+	OutputBytes    int              `json:"outputBytes,omitempty"`
+	FailTimes      int              `json:"failTimes,omitempty"`
+	Panic          bool             `json:"panic,omitempty"`
+	IgnoreCancel   bool             `json:"ignoreCancel,omitempty"`
+	Crash          bool             `json:"crash,omitempty"`
+	Priority       mesa.JobPriority `json:"-"`
+	DelayMs        int              `json:"-"`
+	UniqueKey      *string          `json:"-"`
+	ExclusiveKey   *string          `json:"-"`
+	IdempotencyKey *string          `json:"-"`
+}
+
+// Bounds of what a diagnostic job may be told to do.
+const (
+	maxDiagnosticMs    = 10 * 60 * 1000
+	maxDiagnosticSteps = 10_000
+	maxDiagnosticBytes = 32 << 10
+	maxDelayMs         = 30 * 24 * 3600 * 1000
+	maxJobKey          = 200
+)
+
+func (in *DiagnosticJobInput) check() error {
+	for _, bound := range []struct {
+		field      string
+		value, max int
+	}{
+		{"durationMs", in.DurationMs, maxDiagnosticMs}, {"steps", in.Steps, maxDiagnosticSteps}, {"outputBytes", in.OutputBytes, maxDiagnosticBytes},
+		{"failTimes", in.FailTimes, 100}, {"delayMs", in.DelayMs, maxDelayMs},
+	} {
+		if bound.value < 0 || bound.value > bound.max {
+			return mesa.Invalid(bound.field, "Indique un valor de 0 a %d.", bound.max)
+		}
+	}
+	for field, key := range map[string]*string{"uniqueKey": in.UniqueKey, "exclusiveKey": in.ExclusiveKey} {
+		if len(optionalLine(key)) > maxJobKey {
+			return mesa.Invalid(field, "Debe tener %d caracteres como máximo.", maxJobKey)
+		}
+	}
+	return nil
+}
+
+// key is a key of a diagnostic job that no other kind of job has.
+func (in *DiagnosticJobInput) key(given *string) string {
+	if given == nil {
+		return ""
+	}
+	return "diagnostic:" + string(optionalLine(given))
+}
+
+// Diagnose enqueues a diagnostic job. When one with its unique key waits or runs, or the idempotency key was used before, that one comes
+// back and isNew is false. Whether diagnostics are on is for the caller to know.
+func (d *Desk) Diagnose(ctx context.Context, by *mesa.Actor, in DiagnosticJobInput) (job *mesa.Job, isNew bool, err error) {
+	if err := in.check(); err != nil {
+		return nil, false, err
+	}
+	err = d.onJobs(ctx, by, func(tx *db.Tx) error {
+		job, isNew = nil, false
+		var result struct{ ID mesa.JobID }
+		err := tx.Once(ctx, by, in.IdempotencyKey, in, &result, func() (err error) {
+			job, isNew, err = tx.Enqueue(ctx, db.NewJob{
+				Kind: mesa.JobDiagnostic, Priority: in.Priority, RunAt: tx.Now().Add(time.Duration(in.DelayMs) * time.Millisecond), Args: in,
+				UniqueKey: in.key(in.UniqueKey), ExclusiveKey: in.key(in.ExclusiveKey), RequestedBy: by.UserID,
+			})
+			if err == nil {
+				result.ID = job.ID
+			}
+			return err
+		})
+		if err == nil && job == nil { // a repeat
+			job, err = tx.LockJob(ctx, result.ID)
+		}
+		return err
+	})
+	return job, isNew, err
+}
+
+// CancelJob cancels a job that waits, or asks its worker to stop, and says what became of that.
+func (d *Desk) CancelJob(ctx context.Context, by *mesa.Actor, id mesa.JobID) (job *mesa.Job, outcome mesa.CancelOutcome, err error) {
+	err = d.onJobs(ctx, by, func(tx *db.Tx) error {
+		if job, err = tx.LockJob(ctx, id); err != nil {
+			return err
+		}
+		if outcome, err = tx.CancelJob(ctx, job); err != nil || outcome == mesa.AlreadyFinished {
+			return err
+		}
+		return noteOnJobs(ctx, tx, by, mesa.JobStopped, string(id))
+	})
+	return job, outcome, err
+}
+
+// RetryJob lets a job that failed or was cancelled be done again, with all its attempts.
+func (d *Desk) RetryJob(ctx context.Context, by *mesa.Actor, id mesa.JobID, key *string) (job *mesa.Job, err error) {
+	err = d.onJobs(ctx, by, func(tx *db.Tx) error {
+		if job, err = tx.LockJob(ctx, id); err != nil {
+			return err
+		}
+		return tx.Once(ctx, by, key, id, &struct{}{}, func() error {
+			if err := tx.RetryJob(ctx, job); err != nil {
+				return err
+			}
+			return noteOnJobs(ctx, tx, by, mesa.JobRetried, string(id))
+		})
+	})
+	return job, err
+}
+
+// PauseQueue keeps workers from taking jobs of a queue, or (on false) lets them again. What runs goes on.
+func (d *Desk) PauseQueue(ctx context.Context, by *mesa.Actor, name string, pause bool) error {
+	if !slices.ContainsFunc(mesa.JobQueues, func(q mesa.JobQueue) bool { return q.Name == name }) {
+		return mesa.ErrNotFound("name")
+	}
+	return d.onJobs(ctx, by, func(tx *db.Tx) error {
+		changed, err := tx.PauseQueue(ctx, name, pause)
+		if err != nil || !changed {
+			return err
+		}
+		what := mesa.QueueResumed
+		if pause {
+			what = mesa.QueuePaused
+		}
+		return noteOnJobs(ctx, tx, by, what, name)
+	})
+}
+
+// onJobs runs a verb that needs the permission to manage jobs.
+func (d *Desk) onJobs(ctx context.Context, by *mesa.Actor, verb func(tx *db.Tx) error) error {
+	return d.write(ctx, by, func(tx *db.Tx) error {
+		if !by.MayEverywhere(mesa.MayManageJobs) {
+			return mesa.ErrForbidden(mesa.MayManageJobs)
+		}
+		return verb(tx)
+	})
+}
+
+func noteOnJobs(ctx context.Context, tx *db.Tx, by *mesa.Actor, what mesa.EventType, object string) error {
+	e := mesa.NewEvent(tx.IDs(), by, tx.Now(), what)
+	e.ObjectID = object
+	return tx.AppendEvents(ctx, []*mesa.Event{e})
+}

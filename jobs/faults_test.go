@@ -1,0 +1,203 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/internal/testkit"
+	"github.com/mesapartes/mesa/jobs"
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// dead is a worker of another machine that will never be heard of again.
+const dead = "elsewhere:1:process:1"
+
+// taken is a job that a dead worker has taken.
+func (q *queue) taken(lease time.Duration) *mesa.Job {
+	q.Helper()
+	id := q.enqueue(db.NewJob{}).ID
+	claimed, err := q.db.ClaimJobs(q.Context(), db.Claim{Worker: dead, Lease: lease, Queue: "default", Limit: 1, IDs: []mesa.JobID{id}})
+	q.ok(err)
+	if len(claimed) != 1 {
+		q.Fatalf("claimed %d jobs", len(claimed))
+	}
+	return claimed[0]
+}
+
+func TestTheJobOfADeadWorkerIsRescued(t *testing.T) {
+	onEach(t, func(q *queue) {
+		j := q.taken(300 * time.Millisecond)
+		q.work(quick)
+		ended := q.ended(j.ID)
+		if ended.State != mesa.JobSucceeded || ended.Crashes != 1 || ended.Attempt != 0 {
+			q.Errorf("ended as %s after %d crashes and %d failures", ended.State, ended.Crashes, ended.Attempt)
+		}
+		if want := []mesa.AttemptOutcome{mesa.AttemptLost, mesa.AttemptSucceeded}; !slices.Equal(q.outcomes(j.ID), want) {
+			q.Errorf("attempts %v", q.outcomes(j.ID))
+		}
+	})
+}
+
+func TestAJobWithWhichWorkersDieAgainAndAgainFails(t *testing.T) {
+	onEach(t, func(q *queue) {
+		j := q.taken(time.Hour)
+		for range mesa.MaxCrashes {
+			if _, err := q.db.RescueJobs(q.Context(), dead); err != nil {
+				q.Fatal(err)
+			}
+			_, err := q.db.ClaimJobs(q.Context(), db.Claim{Worker: dead, Lease: time.Hour, Queue: "default", Limit: 1})
+			q.ok(err)
+		}
+		if now := q.job(j.ID); now.State != mesa.JobFailed || now.ErrorCode != mesa.JobCrashLoop || q.endings(j.ID) != 1 {
+			q.Errorf("it is %s, %s, and its end was recorded %d times", now.State, now.ErrorCode, q.endings(j.ID))
+		}
+	})
+}
+
+func TestWhoWasTakenForDeadCannotEndWhatAnotherTookOver(t *testing.T) {
+	onEach(t, func(q *queue) {
+		zombie := q.taken(time.Millisecond)
+		q.work(quick)
+		q.ended(zombie.ID)
+		effects := 0
+		_, err := q.db.EndJob(q.Context(), zombie, db.End{Outcome: mesa.AttemptSucceeded}, func(*db.Tx, *mesa.Job) error {
+			effects++
+			return nil
+		})
+		if !errors.Is(err, db.ErrFenced) || effects != 0 || q.endings(zombie.ID) != 1 {
+			q.Errorf("error %v, %d effects, its end was recorded %d times", err, effects, q.endings(zombie.ID))
+		}
+		held, err := q.db.HeartbeatJobs(q.Context(), dead, time.Minute, []db.Beat{{ID: zombie.ID, Epoch: zombie.Epoch, IsNew: true, Progress: 7}})
+		if err != nil || len(held) != 0 || q.job(zombie.ID).Progress != 100 {
+			q.Errorf("a heartbeat of the dead: %v, %v, progress %d", held, err, q.job(zombie.ID).Progress)
+		}
+	})
+}
+
+func TestAWorkerWhoseJobWasTakenOverStopsAndUndoesItsWork(t *testing.T) {
+	onEach(t, func(q *queue) {
+		started, undone := make(chan struct{}), make(chan error, 1)
+		q.handle(func(ctx context.Context, w *jobs.Work) (jobs.Done, error) {
+			if w.Job.Crashes > 0 {
+				return jobs.Done{}, nil
+			}
+			close(started)
+			<-ctx.Done() // taken over: yet it ends its work
+			return jobs.Done{Undo: func(_ context.Context, why error) { undone <- why }}, nil
+		})
+		q.work(quick)
+		j := q.enqueue(db.NewJob{})
+		<-started
+		if _, err := q.db.RescueJobs(q.Context(), string(q.job(j.ID).Worker)); err != nil {
+			q.Fatal(err)
+		}
+		if why := <-undone; !errors.Is(why, jobs.ErrFenced) {
+			q.Errorf("undone because %v", why)
+		}
+		if ended := q.ended(j.ID); ended.State != mesa.JobSucceeded || q.endings(j.ID) != 1 {
+			q.Errorf("ended as %s, recorded %d times", ended.State, q.endings(j.ID))
+		}
+	})
+}
+
+func TestTheEffectsOfAJobAndItsEndAreThereTogetherOrNotAtAll(t *testing.T) {
+	onEach(t, func(q *queue) {
+		undone := make(chan error, 1)
+		q.handle(func(context.Context, *jobs.Work) (jobs.Done, error) {
+			return jobs.Done{
+				Also: func(tx *db.Tx, _ *mesa.Job) error {
+					if _, err := tx.PauseQueue(context.Background(), "maintenance", true); err != nil {
+						return err
+					}
+					return errOnPurpose
+				},
+				Undo: func(_ context.Context, why error) { undone <- why },
+			}, nil
+		})
+		q.work(quick)
+		j := q.ended(q.enqueue(db.NewJob{MaxAttempts: 1}).ID)
+		if why := <-undone; !errors.Is(why, errOnPurpose) || j.State != mesa.JobFailed {
+			q.Errorf("it is %s; undone because %v", j.State, why)
+		}
+		states, err := q.db.Queues(q.Context())
+		q.ok(err)
+		for _, s := range states {
+			if s.Paused {
+				q.Errorf("%s is paused by a job that failed", s.Name)
+			}
+		}
+	})
+}
+
+// onRedis runs a test on both databases with a Redis of its own.
+func onRedis(t *testing.T, body func(q *queue, redis *testkit.RedisServer)) {
+	t.Helper()
+	testkit.EachClone(t, "migrated", migrate(t), func(t *testing.T, url string) {
+		t.Parallel()
+		redis := testkit.StartRedis(t)
+		q := &queue{T: t, url: url, redis: redis.URL, prefix: "mesa"}
+		body(q.process(), redis)
+	})
+}
+
+func TestNothingIsLostWhateverHappensToRedis(t *testing.T) {
+	harm := map[string]func(r *testkit.RedisServer){
+		"killed":         func(r *testkit.RedisServer) { r.Kill() },
+		"flushed":        func(r *testkit.RedisServer) { r.Flush() },
+		"paused":         func(r *testkit.RedisServer) { r.Pause() },
+		"refuses writes": func(r *testkit.RedisServer) { r.RefuseWrites() },
+		"old snapshot": func(r *testkit.RedisServer) {
+			r.Snapshot()
+			r.Kill()
+			r.Start()
+		},
+		"clients cut": func(r *testkit.RedisServer) { r.CutClients() },
+	}
+	for name, do := range harm {
+		t.Run(name, func(t *testing.T) {
+			onRedis(t, func(q *queue, redis *testkit.RedisServer) {
+				var ids []mesa.JobID
+				add := func() {
+					for range 20 {
+						ids = append(ids, q.enqueue(db.NewJob{Args: map[string]int{"durationMs": 5}}).ID)
+					}
+				}
+				add()
+				do(redis)
+				add()
+				q.work(quick)
+				add()
+				for _, id := range ids {
+					if j := q.ended(id); j.State != mesa.JobSucceeded || j.Epoch != 2 {
+						q.Errorf("%s ended as %s after being given away %d times", id, j.State, j.Epoch-1)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestAnnouncementsThatWereLostAreMadeAgain(t *testing.T) {
+	onRedis(t, func(q *queue, redis *testkit.RedisServer) {
+		q.pause("default", true) // the bell rings, and nobody takes the job
+		q.work(quick)
+		j := q.enqueue(db.NewJob{})
+		first := q.until(j.ID, func(now *mesa.Job) bool { return now.AnnouncedAt != nil })
+		redis.Flush()
+		q.until(j.ID, func(now *mesa.Job) bool { return now.AnnouncedAt != nil && now.AnnouncedAt.After(*first.AnnouncedAt) })
+	})
+}
+
+func TestWhatStrangersPutIntoTheListIsIgnored(t *testing.T) {
+	onRedis(t, func(q *queue, redis *testkit.RedisServer) {
+		redis.Ask("LPUSH", "{mesa:jobs:default}:1", "not a job", "job_doesnotexist", "usr_1", "")
+		q.work(quick)
+		if j := q.ended(q.enqueue(db.NewJob{}).ID); j.State != mesa.JobSucceeded {
+			q.Errorf("ended as %s", j.State)
+		}
+	})
+}

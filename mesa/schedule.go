@@ -1,0 +1,24 @@
+package mesa
+
+import "time"
+
+// ScheduleEntry is work that is due regularly.
+type ScheduleEntry struct {
+	Name    string
+	Cron    string // minute, hour, day, month, weekday, in the time zone of the institution
+	Kind    JobKind
+	CatchUp bool // whether a time that passed while no process was there is made up for, once
+}
+
+// Schedule is the table of what is due regularly.
+var Schedule = []ScheduleEntry{
+	{"retention", "17 * * * *", JobRetention, false},
+	{"database-upkeep", "30 3 * * *", JobUpkeep, true},
+}
+
+// ScheduleFire is the latest time at which an entry of the schedule was due and its job was added.
+type ScheduleFire struct {
+	Name    string
+	FiredAt time.Time
+	Result  *JobState // of its job, nil when that is forgotten
+}

@@ -27,7 +27,7 @@ run: build ## build and serve the demo institution on http://127.0.0.1:8080 (dat
 build: ## build ./bin/mesa, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/mesa ./cmd/mesa
 
-test: ## run all tests on SQLite, a private PostgreSQL and a private Redis (PKG=./db for some of them)
+test: ## run all tests on SQLite and a private PostgreSQL, Redis and S3 server (PKG=./db for some of them)
 	@[ -n "$(RACE)" ] || echo "make test: the race detector is OFF: it needs cgo and a C compiler (Debian: apt-get install gcc libc6-dev)"
 	$(WITH_SERVERS) $(GO) test $(RACE) -timeout 15m $(PKG)
 

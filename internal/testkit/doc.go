@@ -1,5 +1,5 @@
 // Package testkit gives tests real databases: SQLite in a temporary directory and PostgreSQL on a server that is started for them. It
-// starts a real Redis for them in the same way.
+// starts a real Redis and a real S3-compatible store for them in the same way.
 //
 // The same test body runs on both databases:
 //
@@ -11,7 +11,8 @@
 //	}
 //
 // Each test has a database to itself. Tests share a Redis (RedisURL) and keep apart by a prefix of their keys (RedisPrefix); a test of
-// what happens when Redis fails has one of its own, which it can pause, kill, and start again (StartRedis).
+// what happens when Redis fails has one of its own, which it can pause, kill, and start again (StartRedis). S3
+// is the same: S3URL and StartS3.
 //
-// Nothing is ever skipped: without PostgreSQL or Redis a test fails and says how to get it.
+// Nothing is ever skipped: without PostgreSQL, Redis or the S3 server a test fails and says how to get it.
 package testkit

@@ -7,13 +7,22 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/mesapartes/mesa/internal/testkit/server"
 )
 
-// install installs a service's Debian package, as root or through sudo, and prints the commands before it runs them.
+// install installs a service's programs, and prints the commands before it runs them: its own command, or else that of its Debian
+// package, as root or through sudo.
 func install(ctx context.Context, service server.Service, stderr io.Writer) error {
+	if service.Install != nil {
+		command, env, err := service.Install()
+		if err != nil {
+			return err
+		}
+		return show(ctx, service, command, env, stderr)
+	}
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return fmt.Errorf("install it and run this again (Debian: package %s; %s), or set %s", service.Debian, service.Other, service.Env)
 	}
@@ -25,13 +34,22 @@ func install(ctx context.Context, service server.Service, stderr io.Writer) erro
 		{"apt-get", "-q", "update"},
 		{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120", "install", "--no-install-recommends", service.Debian},
 	} {
-		line = append(sudo, line...)
-		fmt.Fprintf(stderr, "%s: %s\n", service.Name, strings.Join(line, " "))
-		cmd := exec.CommandContext(ctx, line[0], line[1:]...)
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stderr, stderr
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("%s: %w", strings.Join(line, " "), err)
+		if err := show(ctx, service, slices.Concat(sudo, line), nil, stderr); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// show prints a command and runs it.
+func show(ctx context.Context, service server.Service, command, env []string, stderr io.Writer) error {
+	line := strings.Join(append(env[:len(env):len(env)], command...), " ")
+	fmt.Fprintf(stderr, "%s: %s\n", service.Name, line)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stderr, stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w", line, err)
 	}
 	return nil
 }

@@ -2,9 +2,9 @@
 //
 //	go run ./internal/testkit/run -- go test ./...
 //
-// Every server is private: on a free port, in a temporary folder, removed with everything in it when the command ends. Packages that
-// are missing are installed on Debian and its relatives. A server whose variable is set already (MESA_TEST_POSTGRES_URL,
-// MESA_TEST_REDIS_URL) is used as it is. The exit code is the command's.
+// Every server is private: on a free port, in a temporary folder, removed with everything in it when the command ends. Programs that
+// are missing are installed: packages on Debian and its relatives, and what is written in Go anywhere. A server whose variable is set
+// already (MESA_TEST_POSTGRES_URL, MESA_TEST_REDIS_URL, MESA_TEST_S3_URL) is used as it is. The exit code is the command's.
 package main
 
 import (
@@ -69,7 +69,7 @@ func start(ctx context.Context, service server.Service, stderr io.Writer) (*serv
 			return nil, err
 		}
 		if err := service.Installed(); err != nil {
-			return nil, fmt.Errorf("still after installing %s: %w", service.Debian, err)
+			return nil, fmt.Errorf("still after installing it: %w", err)
 		}
 	}
 	begun := time.Now()

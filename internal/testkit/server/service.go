@@ -10,10 +10,11 @@ import "context"
 type Service struct {
 	Name   string // as people say it
 	Env    string // where the URL of a running server is given; when set, nothing is started
-	Debian string // the package that brings its programs on Debian and its relatives
+	Debian string // the package that brings its programs on Debian and its relatives; "" when Go is all it takes
 	Other  string // how to get it elsewhere, one sentence
 
 	Installed func() error                                // nil when its programs are on this machine, else what is missing
+	Install   func() (command, env []string, err error)   // where there is no Debian package: the command that gets the programs, anywhere
 	Start     func(ctx context.Context) (*Server, error)  // a private server
 	Tidy      func(ctx context.Context, url string) error // removes what tests that were killed left on the server
 }
@@ -22,6 +23,7 @@ type Service struct {
 var Services = []Service{
 	Postgres,
 	Redis,
+	S3,
 }
 
 // Postgres is PostgreSQL, 15 or newer.
@@ -44,4 +46,15 @@ var Redis = Service{
 	Installed: redisInstalled,
 	Start:     startRedis,
 	Tidy:      tidyRedis,
+}
+
+// S3 is an S3-compatible store of files.
+var S3 = Service{
+	Name:      "S3",
+	Env:       "MESA_TEST_S3_URL",
+	Other:     "anywhere: \"make test\" builds it",
+	Installed: s3Installed,
+	Install:   s3Install,
+	Start:     startS3,
+	Tidy:      tidyS3,
 }

@@ -181,8 +181,8 @@ func TestACommitReplacesAndAReaderKeepsWhatItOpened(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer file.Close()
-		write(t, store, "a", bytes.Repeat([]byte("2"), 500))
-		if got, _ := read(t, store, "a"); !bytes.Equal(got, bytes.Repeat([]byte("2"), 500)) {
+		write(t, store, "a", bytes.Repeat([]byte("2"), 1000))
+		if got, _ := read(t, store, "a"); !bytes.Equal(got, bytes.Repeat([]byte("2"), 1000)) {
 			t.Errorf("after the second Commit: %d bytes, %.1q", len(got), got)
 		}
 		if _, err := file.Seek(10, io.SeekStart); err != nil {

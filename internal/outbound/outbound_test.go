@@ -180,7 +180,7 @@ func TestURLsThatAreRefused(t *testing.T) {
 		}
 	}
 	for _, good := range []string{
-		"https://example.org", "HTTPS://EXAMPLE.ORG:8443/a?b=c#d", "https://10.1.2.3/", "http://10.1.2.3:8080", "https://8.8.8.8", "https://[2606:4700::1111]:443/",
+		"https://example.org", "HTTPS://EXAMPLE.ORG:8443/a?b=c#d", "https://10.1.2.3/", "http://10.1.2.3:8080", "https://[::ffff:10.1.2.3]", "https://8.8.8.8", "https://[2606:4700::1111]:443/",
 		"https://xn--maana-pta.example.org", "https://example.org.", "http://inside.example.org",
 	} {
 		if err := c.CheckURL(good); err != nil {

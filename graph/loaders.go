@@ -29,11 +29,13 @@ type loaders struct {
 	ArchiveRecordsByDocument *dataloadgen.Loader[mesa.DocumentID, []*mesa.ArchiveRecord]
 	DerivationPages          *dataloadgen.Loader[db.ChildPage, *db.Slice[*mesa.Derivation]]
 	TimelinePages            *dataloadgen.Loader[db.ChildPage, *db.Slice[*mesa.Event]]
+	Job                      *dataloadgen.Loader[mesa.JobID, *mesa.Job]
+	AttemptsByJob            *dataloadgen.Loader[mesa.JobID, []*mesa.JobAttempt]
 }
 
 // withLoaders makes ctx carry fresh loaders for a view. Their statements run under this ctx, not under that of whichever field
 // happens to ask first.
-func withLoaders(ctx context.Context, view *db.View) context.Context {
+func (r *Resolver) withLoaders(ctx context.Context, view *db.View) context.Context {
 	return context.WithValue(ctx, loadersKey{}, &loaders{
 		view:                     view,
 		Document:                 loader(ctx, view.DocumentsByID),
@@ -44,6 +46,8 @@ func withLoaders(ctx context.Context, view *db.View) context.Context {
 		ArchiveRecordsByDocument: loader(ctx, view.ArchiveRecordsByDocument),
 		DerivationPages:          loader(ctx, view.DerivationPages),
 		TimelinePages:            loader(ctx, view.TimelinePages),
+		Job:                      loader(ctx, r.DB.JobsByID),
+		AttemptsByJob:            loader(ctx, r.DB.AttemptsByJob),
 	})
 }
 

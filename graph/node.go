@@ -26,6 +26,12 @@ func (r *Resolver) node(ctx context.Context, id string) (model.Node, error) {
 		return asNode(maybe(ctx, l.ArchiveRecord, mesa.ArchiveRecordID(id)))
 	case mesa.EventNode:
 		return asNode(maybe(ctx, l.Event, mesa.EventID(id)))
+	case mesa.JobNode:
+		job, err := maybe(ctx, l.Job, mesa.JobID(id))
+		if job != nil && !seesJob(actorOf(ctx), job) {
+			job = nil
+		}
+		return asNode(job, err)
 	case mesa.AreaNode:
 		return asNode(cat.Area(mesa.AreaID(id)), nil)
 	case mesa.UserNode:

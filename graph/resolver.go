@@ -11,6 +11,7 @@ import (
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/internal/bus"
+	"github.com/mesapartes/mesa/jobs"
 )
 
 //go:generate go tool gqlgen generate
@@ -21,8 +22,11 @@ type Resolver struct {
 	DB   *db.DB
 	Desk *desk.Desk
 	Feed *bus.Feed
+	Jobs *jobs.Signals
 	Log  *slog.Logger
 
 	Cache     *cache.Cache // nil keeps nothing
 	Documents *Documents   // nil knows no document
+
+	Diagnostics bool // whether administrators may add jobs that try the queue
 }

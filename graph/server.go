@@ -81,7 +81,7 @@ func BearerToken(header string) string {
 // subscriberLoaders gives a subscription loaders for the time before its first event: to find out whether it may begin.
 func (r *Resolver) subscriberLoaders(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 	if actor, _ := callerOf(ctx).actor(); actor != nil && graphql.GetOperationContext(ctx).Operation.Operation == ast.Subscription {
-		ctx = withLoaders(ctx, r.DB.View(actor))
+		ctx = r.withLoaders(ctx, r.DB.View(actor))
 	}
 	return next(ctx)
 }
@@ -98,7 +98,7 @@ func (r *Resolver) freshLoaders(ctx context.Context, next graphql.ResponseHandle
 		c = callerOf(ctx)
 	}
 	if actor, _ := c.actor(); actor != nil {
-		ctx = withLoaders(ctx, r.DB.View(actor))
+		ctx = r.withLoaders(ctx, r.DB.View(actor))
 	}
 	return next(ctx)
 }
@@ -110,7 +110,7 @@ func (r *Resolver) freshRootLoaders(ctx context.Context, next graphql.RootResolv
 	case actor == nil: // guard has let only public fields through: nothing to load until somebody signs in
 		ctx = context.WithValue(ctx, loadersKey{}, &loaders{})
 	case graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation:
-		ctx = withLoaders(ctx, r.DB.View(actor))
+		ctx = r.withLoaders(ctx, r.DB.View(actor))
 	}
 	return next(ctx)
 }

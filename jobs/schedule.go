@@ -28,7 +28,7 @@ func NewSchedule(database *db.DB, zone *time.Location, log *slog.Logger) (*Sched
 		return nil, fmt.Errorf("schedule: %w", err)
 	}
 	s := &Schedule{db: database, log: log, clock: clock, zone: zone}
-	for _, entry := range mesa.Schedule {
+	for _, entry := range mesa.ScheduleEntries {
 		task := gocron.NewTask(func(ctx context.Context) { s.fire(ctx, entry) })
 		if _, err := clock.NewJob(gocron.CronJob(entry.Cron, false), task, gocron.WithName(entry.Name)); err != nil {
 			return nil, fmt.Errorf("entry %s of the schedule: %w", entry.Name, err)
@@ -43,7 +43,7 @@ func (s *Schedule) Start(ctx context.Context) {
 	if err != nil {
 		s.log.WarnContext(ctx, "missed fires not looked for", "error", err)
 	}
-	for _, entry := range mesa.Schedule {
+	for _, entry := range mesa.ScheduleEntries {
 		last, known := fires[entry.Name]
 		if due := LastDue(entry, s.db.Now(), s.zone); known && entry.CatchUp && due.After(last.FiredAt) {
 			s.fire(ctx, entry)

@@ -27,6 +27,7 @@ const (
 	NotHolder           Code = "NOT_HOLDER"
 	DocumentClosed      Code = "DOCUMENT_CLOSED"
 	LimitExceeded       Code = "LIMIT_EXCEEDED"
+	FeatureDisabled     Code = "FEATURE_DISABLED"
 	Internal            Code = "INTERNAL"
 
 	PersistedQueryNotFound     Code = "PERSISTED_QUERY_NOT_FOUND"
@@ -59,6 +60,7 @@ var ErrorCodes = []struct {
 	{PersistedQueryNotFound, "No document is known by this id or hash: send the text with its hash."},
 	{PersistedQueryHashMismatch, "The text is not the one that the id or the hash stands for."},
 	{PersistedQueryRequired, "This server runs trusted documents only, and the text is none of them."},
+	{FeatureDisabled, "The operator has not switched this on."},
 	{Internal, "Something failed inside; `id` finds it in the log."},
 }
 

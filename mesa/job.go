@@ -2,6 +2,7 @@ package mesa
 
 import (
 	"encoding/json"
+	"io"
 	"math"
 	"time"
 )
@@ -77,6 +78,16 @@ type JobPolicy struct {
 }
 
 const day = 24 * time.Hour
+
+// JobKinds lists the kinds, in the order of JobPolicies.
+var JobKinds = jobKinds()
+
+func jobKinds() (kinds []JobKind) {
+	for _, p := range JobPolicies {
+		kinds = append(kinds, p.Kind)
+	}
+	return kinds
+}
 
 // JobPolicies is the table of kinds.
 var JobPolicies = []JobPolicy{
@@ -231,4 +242,38 @@ type Worker struct {
 	StartedAt  time.Time
 	LastSeenAt time.Time
 	Running    int
+}
+
+// MarshalGQL writes the name, null for none.
+func (s JobState) MarshalGQL(w io.Writer) { writeEnum(w, s) }
+
+// UnmarshalGQL reads a name.
+func (s *JobState) UnmarshalGQL(v any) error { return readEnum(v, s, JobStates) }
+
+// MarshalGQL writes the name, null for none.
+func (p JobPriority) MarshalGQL(w io.Writer) { writeEnum(w, p) }
+
+// UnmarshalGQL reads a name.
+func (p *JobPriority) UnmarshalGQL(v any) error { return readEnum(v, p, JobPriorities) }
+
+// MarshalGQL writes the name, null for none.
+func (k JobKind) MarshalGQL(w io.Writer) { writeEnum(w, k) }
+
+// UnmarshalGQL reads a name.
+func (k *JobKind) UnmarshalGQL(v any) error { return readEnum(v, k, JobKinds) }
+
+// MarshalGQL writes the name, null for none.
+func (o AttemptOutcome) MarshalGQL(w io.Writer) { writeEnum(w, o) }
+
+// UnmarshalGQL reads a name.
+func (o *AttemptOutcome) UnmarshalGQL(v any) error {
+	return readEnum(v, o, []AttemptOutcome{AttemptSucceeded, AttemptFailed, AttemptCancelled, AttemptReleased, AttemptLost})
+}
+
+// MarshalGQL writes the name, null for none.
+func (o CancelOutcome) MarshalGQL(w io.Writer) { writeEnum(w, o) }
+
+// UnmarshalGQL reads a name.
+func (o *CancelOutcome) UnmarshalGQL(v any) error {
+	return readEnum(v, o, []CancelOutcome{CancelDone, CancelRequested, AlreadyFinished})
 }

@@ -9,6 +9,7 @@ var english = map[string]string{
 	"El parámetro %s no es un objeto JSON.":                                                                   "The parameter %s is not a JSON object.",
 	"Solo se reintenta un trabajo fallido o cancelado.":                                                       "Only a job that failed or was cancelled can be retried.",
 	"Otro trabajo con la misma clave está en curso.":                                                          "Another job with the same key waits or runs.",
+	"Los trabajos de diagnóstico están desactivados (MESA_DIAGNOSTICS).":                                      "Diagnostic jobs are switched off (MESA_DIAGNOSTICS).",
 	"Indique un valor de 0 a %d.":                                                                             "Give a value from 0 to %d.",
 	"Pida entre 1 y %d.":                                                                                      "Ask for 1 to %d.",
 	"No se encontró lo solicitado.":                                                                           "Nothing was found.",

@@ -10,8 +10,8 @@ type ScheduleEntry struct {
 	CatchUp bool // whether a time that passed while no process was there is made up for, once
 }
 
-// Schedule is the table of what is due regularly.
-var Schedule = []ScheduleEntry{
+// ScheduleEntries is the table of what is due regularly.
+var ScheduleEntries = []ScheduleEntry{
 	{"retention", "17 * * * *", JobRetention, false},
 	{"database-upkeep", "30 3 * * *", JobUpkeep, true},
 }

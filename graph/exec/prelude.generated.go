@@ -1635,6 +1635,16 @@ func (ec *executionContext) marshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesa�
 	return v
 }
 
+func (ec *executionContext) unmarshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐJobID(ctx context.Context, v any) (mesa.JobID, error) {
+	var res mesa.JobID
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐJobID(ctx context.Context, sel ast.SelectionSet, v mesa.JobID) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐUserID(ctx context.Context, v any) (mesa.UserID, error) {
 	var res mesa.UserID
 	err := res.UnmarshalGQL(v)
@@ -1754,6 +1764,20 @@ func (ec *executionContext) unmarshalNInt2int(ctx context.Context, v any) (int, 
 func (ec *executionContext) marshalNInt2int(ctx context.Context, sel ast.SelectionSet, v int) graphql.Marshaler {
 	_ = sel
 	res := graphql.MarshalInt(v)
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "Int!")
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNInt2int64(ctx context.Context, v any) (int64, error) {
+	res, err := graphql.UnmarshalInt64(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNInt2int64(ctx context.Context, sel ast.SelectionSet, v int64) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalInt64(v)
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "Int!")
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
+	"github.com/mesapartes/mesa/graph/model"
 	"github.com/mesapartes/mesa/mesa"
 	gqlparser "github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -34,6 +35,7 @@ type ResolverRoot interface {
 	DocumentType() DocumentTypeResolver
 	Event() EventResolver
 	EventActor() EventActorResolver
+	Job() JobResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
 	Subscription() SubscriptionResolver
@@ -176,6 +178,11 @@ type ComplexityRoot struct {
 		Date          func(childComplexity int) int
 		IsBusinessDay func(childComplexity int) int
 		Reason        func(childComplexity int) int
+	}
+
+	CancelJobPayload struct {
+		Job     func(childComplexity int) int
+		Outcome func(childComplexity int) int
 	}
 
 	Category struct {
@@ -343,6 +350,11 @@ type ComplexityRoot struct {
 		Trusted func(childComplexity int) int
 	}
 
+	EnqueueJobPayload struct {
+		Deduplicated func(childComplexity int) int
+		Job          func(childComplexity int) int
+	}
+
 	Event struct {
 		Actor      func(childComplexity int) int
 		At         func(childComplexity int) int
@@ -371,6 +383,56 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	Job struct {
+		Attempt           func(childComplexity int) int
+		Attempts          func(childComplexity int) int
+		CancelRequestedAt func(childComplexity int) int
+		Crashes           func(childComplexity int) int
+		CreatedAt         func(childComplexity int) int
+		Done              func(childComplexity int) int
+		ErrorCode         func(childComplexity int) int
+		FinishedAt        func(childComplexity int) int
+		ID                func(childComplexity int) int
+		Kind              func(childComplexity int) int
+		LastError         func(childComplexity int) int
+		MaxAttempts       func(childComplexity int) int
+		PriorityName      func(childComplexity int) int
+		Progress          func(childComplexity int) int
+		Queue             func(childComplexity int) int
+		RequestedBy       func(childComplexity int) int
+		Rev               func(childComplexity int) int
+		RunAt             func(childComplexity int) int
+		StartedAt         func(childComplexity int) int
+		State             func(childComplexity int) int
+		Total             func(childComplexity int) int
+		Worker            func(childComplexity int) int
+	}
+
+	JobAttempt struct {
+		EndedAt   func(childComplexity int) int
+		Epoch     func(childComplexity int) int
+		ErrorCode func(childComplexity int) int
+		Outcome   func(childComplexity int) int
+		StartedAt func(childComplexity int) int
+		Worker    func(childComplexity int) int
+	}
+
+	JobConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	JobEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	JobPayload struct {
+		Job func(childComplexity int) int
+	}
+
 	Mutation struct {
 		AcknowledgeCopy     func(childComplexity int, input desk.DerivationInput) int
 		ArchiveDocument     func(childComplexity int, input desk.ArchiveDocumentInput) int
@@ -381,8 +443,11 @@ type ComplexityRoot struct {
 		BulkDerive          func(childComplexity int, input desk.BulkDeriveInput) int
 		BulkReceive         func(childComplexity int, input desk.BulkDerivationsInput) int
 		BulkTag             func(childComplexity int, input desk.BulkTagInput) int
+		CancelJob           func(childComplexity int, input model.CancelJobInput) int
 		DeriveDocument      func(childComplexity int, input desk.DeriveDocumentInput) int
+		EnqueueDiagnostic   func(childComplexity int, input desk.DiagnosticJobInput) int
 		ExtendDeadline      func(childComplexity int, input desk.ExtendDeadlineInput) int
+		PauseQueue          func(childComplexity int, input model.QueueInput) int
 		ReassignDerivation  func(childComplexity int, input desk.ReassignDerivationInput) int
 		RecallDerivation    func(childComplexity int, input desk.DerivationReasonInput) int
 		ReceiveDerivation   func(childComplexity int, input desk.DerivationInput) int
@@ -390,6 +455,8 @@ type ComplexityRoot struct {
 		RejectDerivation    func(childComplexity int, input desk.DerivationReasonInput) int
 		ReopenDocument      func(childComplexity int, input desk.ReopenDocumentInput) int
 		RestoreDocument     func(childComplexity int, input desk.RestoreDocumentInput) int
+		ResumeQueue         func(childComplexity int, input model.QueueInput) int
+		RetryJob            func(childComplexity int, input model.RetryJobInput) int
 		ReturnDerivation    func(childComplexity int, input desk.DerivationReasonInput) int
 		SignIn              func(childComplexity int, input desk.SignInInput) int
 		SignOut             func(childComplexity int) int
@@ -421,14 +488,31 @@ type ComplexityRoot struct {
 		Document          func(childComplexity int, by db.DocumentBy) int
 		DocumentTypes     func(childComplexity int) int
 		Documents         func(childComplexity int, filter *mesa.DocumentFilter, orderBy *mesa.DocumentOrder, first *int, after *string, last *int, before *string) int
+		Jobs              func(childComplexity int, filter *mesa.JobFilter, first *int, after *string) int
 		Node              func(childComplexity int, id string) int
 		Nodes             func(childComplexity int, ids []string) int
 		Purposes          func(childComplexity int) int
+		Queues            func(childComplexity int) int
 		RetentionPolicies func(childComplexity int) int
+		Schedules         func(childComplexity int) int
 		Statistics        func(childComplexity int, filter *mesa.StatisticsFilter) int
 		Tray              func(childComplexity int, areaID string, box mesa.TrayBox, first *int, after *string) int
 		TrayCounts        func(childComplexity int, areaID string) int
 		Viewer            func(childComplexity int) int
+		Workers           func(childComplexity int) int
+	}
+
+	Queue struct {
+		Depth     func(childComplexity int) int
+		Failed    func(childComplexity int) int
+		Name      func(childComplexity int) int
+		OldestAge func(childComplexity int) int
+		Paused    func(childComplexity int) int
+		Running   func(childComplexity int) int
+	}
+
+	QueuePayload struct {
+		Queue func(childComplexity int) int
 	}
 
 	ReassignDerivationPayload struct {
@@ -454,6 +538,15 @@ type ComplexityRoot struct {
 	Role struct {
 		Code func(childComplexity int) int
 		Name func(childComplexity int) int
+	}
+
+	Schedule struct {
+		Cron       func(childComplexity int) int
+		Kind       func(childComplexity int) int
+		LastResult func(childComplexity int) int
+		LastRun    func(childComplexity int) int
+		Name       func(childComplexity int) int
+		NextRun    func(childComplexity int) int
 	}
 
 	SendBackPayload struct {
@@ -530,6 +623,7 @@ type ComplexityRoot struct {
 
 	Subscription struct {
 		DocumentChanged func(childComplexity int, id string) int
+		JobUpdated      func(childComplexity int, id string) int
 		TrayChanged     func(childComplexity int, areaID string) int
 	}
 
@@ -586,6 +680,14 @@ type ComplexityRoot struct {
 		Permissions func(childComplexity int) int
 		Roles       func(childComplexity int) int
 		User        func(childComplexity int) int
+	}
+
+	Worker struct {
+		Host       func(childComplexity int) int
+		ID         func(childComplexity int) int
+		LastSeenAt func(childComplexity int) int
+		Running    func(childComplexity int) int
+		StartedAt  func(childComplexity int) int
 	}
 }
 
@@ -1144,6 +1246,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CalendarDate.Reason(childComplexity), true
+
+	case "CancelJobPayload.job":
+		if e.ComplexityRoot.CancelJobPayload.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CancelJobPayload.Job(childComplexity), true
+	case "CancelJobPayload.outcome":
+		if e.ComplexityRoot.CancelJobPayload.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CancelJobPayload.Outcome(childComplexity), true
 
 	case "Category.code":
 		if e.ComplexityRoot.Category.Code == nil {
@@ -1856,6 +1971,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DocumentUsage.Trusted(childComplexity), true
 
+	case "EnqueueJobPayload.deduplicated":
+		if e.ComplexityRoot.EnqueueJobPayload.Deduplicated == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnqueueJobPayload.Deduplicated(childComplexity), true
+	case "EnqueueJobPayload.job":
+		if e.ComplexityRoot.EnqueueJobPayload.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnqueueJobPayload.Job(childComplexity), true
+
 	case "Event.actor":
 		if e.ComplexityRoot.Event.Actor == nil {
 			break
@@ -1956,6 +2084,221 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.EventEdge.Node(childComplexity), true
 
+	case "Job.attempt":
+		if e.ComplexityRoot.Job.Attempt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Attempt(childComplexity), true
+	case "Job.attempts":
+		if e.ComplexityRoot.Job.Attempts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Attempts(childComplexity), true
+	case "Job.cancelRequestedAt":
+		if e.ComplexityRoot.Job.CancelRequestedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.CancelRequestedAt(childComplexity), true
+	case "Job.crashes":
+		if e.ComplexityRoot.Job.Crashes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Crashes(childComplexity), true
+	case "Job.createdAt":
+		if e.ComplexityRoot.Job.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.CreatedAt(childComplexity), true
+	case "Job.done":
+		if e.ComplexityRoot.Job.Done == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Done(childComplexity), true
+	case "Job.errorCode":
+		if e.ComplexityRoot.Job.ErrorCode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.ErrorCode(childComplexity), true
+	case "Job.finishedAt":
+		if e.ComplexityRoot.Job.FinishedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.FinishedAt(childComplexity), true
+	case "Job.id":
+		if e.ComplexityRoot.Job.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.ID(childComplexity), true
+	case "Job.kind":
+		if e.ComplexityRoot.Job.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Kind(childComplexity), true
+	case "Job.lastError":
+		if e.ComplexityRoot.Job.LastError == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.LastError(childComplexity), true
+	case "Job.maxAttempts":
+		if e.ComplexityRoot.Job.MaxAttempts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.MaxAttempts(childComplexity), true
+	case "Job.priority":
+		if e.ComplexityRoot.Job.PriorityName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.PriorityName(childComplexity), true
+	case "Job.progress":
+		if e.ComplexityRoot.Job.Progress == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Progress(childComplexity), true
+	case "Job.queue":
+		if e.ComplexityRoot.Job.Queue == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Queue(childComplexity), true
+	case "Job.requestedBy":
+		if e.ComplexityRoot.Job.RequestedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.RequestedBy(childComplexity), true
+	case "Job.rev":
+		if e.ComplexityRoot.Job.Rev == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Rev(childComplexity), true
+	case "Job.runAt":
+		if e.ComplexityRoot.Job.RunAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.RunAt(childComplexity), true
+	case "Job.startedAt":
+		if e.ComplexityRoot.Job.StartedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.StartedAt(childComplexity), true
+	case "Job.state":
+		if e.ComplexityRoot.Job.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.State(childComplexity), true
+	case "Job.total":
+		if e.ComplexityRoot.Job.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Total(childComplexity), true
+	case "Job.worker":
+		if e.ComplexityRoot.Job.Worker == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Worker(childComplexity), true
+
+	case "JobAttempt.endedAt":
+		if e.ComplexityRoot.JobAttempt.EndedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobAttempt.EndedAt(childComplexity), true
+	case "JobAttempt.epoch":
+		if e.ComplexityRoot.JobAttempt.Epoch == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobAttempt.Epoch(childComplexity), true
+	case "JobAttempt.errorCode":
+		if e.ComplexityRoot.JobAttempt.ErrorCode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobAttempt.ErrorCode(childComplexity), true
+	case "JobAttempt.outcome":
+		if e.ComplexityRoot.JobAttempt.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobAttempt.Outcome(childComplexity), true
+	case "JobAttempt.startedAt":
+		if e.ComplexityRoot.JobAttempt.StartedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobAttempt.StartedAt(childComplexity), true
+	case "JobAttempt.worker":
+		if e.ComplexityRoot.JobAttempt.Worker == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobAttempt.Worker(childComplexity), true
+
+	case "JobConnection.edges":
+		if e.ComplexityRoot.JobConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobConnection.Edges(childComplexity), true
+	case "JobConnection.nodes":
+		if e.ComplexityRoot.JobConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobConnection.Nodes(childComplexity), true
+	case "JobConnection.pageInfo":
+		if e.ComplexityRoot.JobConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobConnection.PageInfo(childComplexity), true
+	case "JobConnection.totalCount":
+		if e.ComplexityRoot.JobConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobConnection.TotalCount(childComplexity), true
+
+	case "JobEdge.cursor":
+		if e.ComplexityRoot.JobEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobEdge.Cursor(childComplexity), true
+	case "JobEdge.node":
+		if e.ComplexityRoot.JobEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobEdge.Node(childComplexity), true
+
+	case "JobPayload.job":
+		if e.ComplexityRoot.JobPayload.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobPayload.Job(childComplexity), true
+
 	case "Mutation.acknowledgeCopy":
 		if e.ComplexityRoot.Mutation.AcknowledgeCopy == nil {
 			break
@@ -2055,6 +2398,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.BulkTag(childComplexity, args["input"].(desk.BulkTagInput)), true
+	case "Mutation.cancelJob":
+		if e.ComplexityRoot.Mutation.CancelJob == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_cancelJob_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CancelJob(childComplexity, args["input"].(model.CancelJobInput)), true
 	case "Mutation.deriveDocument":
 		if e.ComplexityRoot.Mutation.DeriveDocument == nil {
 			break
@@ -2066,6 +2420,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeriveDocument(childComplexity, args["input"].(desk.DeriveDocumentInput)), true
+	case "Mutation.enqueueDiagnostic":
+		if e.ComplexityRoot.Mutation.EnqueueDiagnostic == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_enqueueDiagnostic_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.EnqueueDiagnostic(childComplexity, args["input"].(desk.DiagnosticJobInput)), true
 	case "Mutation.extendDeadline":
 		if e.ComplexityRoot.Mutation.ExtendDeadline == nil {
 			break
@@ -2077,6 +2442,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ExtendDeadline(childComplexity, args["input"].(desk.ExtendDeadlineInput)), true
+	case "Mutation.pauseQueue":
+		if e.ComplexityRoot.Mutation.PauseQueue == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_pauseQueue_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.PauseQueue(childComplexity, args["input"].(model.QueueInput)), true
 	case "Mutation.reassignDerivation":
 		if e.ComplexityRoot.Mutation.ReassignDerivation == nil {
 			break
@@ -2154,6 +2530,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RestoreDocument(childComplexity, args["input"].(desk.RestoreDocumentInput)), true
+	case "Mutation.resumeQueue":
+		if e.ComplexityRoot.Mutation.ResumeQueue == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_resumeQueue_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ResumeQueue(childComplexity, args["input"].(model.QueueInput)), true
+	case "Mutation.retryJob":
+		if e.ComplexityRoot.Mutation.RetryJob == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_retryJob_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RetryJob(childComplexity, args["input"].(model.RetryJobInput)), true
 	case "Mutation.returnDerivation":
 		if e.ComplexityRoot.Mutation.ReturnDerivation == nil {
 			break
@@ -2345,6 +2743,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.Documents(childComplexity, args["filter"].(*mesa.DocumentFilter), args["orderBy"].(*mesa.DocumentOrder), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 
+	case "Query.jobs":
+		if e.ComplexityRoot.Query.Jobs == nil {
+			break
+		}
+
+		args, err := ec.field_Query_jobs_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Jobs(childComplexity, args["filter"].(*mesa.JobFilter), args["first"].(*int), args["after"].(*string)), true
 	case "Query.node":
 		if e.ComplexityRoot.Query.Node == nil {
 			break
@@ -2373,12 +2782,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Purposes(childComplexity), true
+	case "Query.queues":
+		if e.ComplexityRoot.Query.Queues == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Queues(childComplexity), true
 	case "Query.retentionPolicies":
 		if e.ComplexityRoot.Query.RetentionPolicies == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Query.RetentionPolicies(childComplexity), true
+	case "Query.schedules":
+		if e.ComplexityRoot.Query.Schedules == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Schedules(childComplexity), true
 	case "Query.statistics":
 		if e.ComplexityRoot.Query.Statistics == nil {
 			break
@@ -2418,6 +2839,56 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Viewer(childComplexity), true
+	case "Query.workers":
+		if e.ComplexityRoot.Query.Workers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Workers(childComplexity), true
+
+	case "Queue.depth":
+		if e.ComplexityRoot.Queue.Depth == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Queue.Depth(childComplexity), true
+	case "Queue.failed":
+		if e.ComplexityRoot.Queue.Failed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Queue.Failed(childComplexity), true
+	case "Queue.name":
+		if e.ComplexityRoot.Queue.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Queue.Name(childComplexity), true
+	case "Queue.oldestAge":
+		if e.ComplexityRoot.Queue.OldestAge == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Queue.OldestAge(childComplexity), true
+	case "Queue.paused":
+		if e.ComplexityRoot.Queue.Paused == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Queue.Paused(childComplexity), true
+	case "Queue.running":
+		if e.ComplexityRoot.Queue.Running == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Queue.Running(childComplexity), true
+
+	case "QueuePayload.queue":
+		if e.ComplexityRoot.QueuePayload.Queue == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QueuePayload.Queue(childComplexity), true
 
 	case "ReassignDerivationPayload.derivation":
 		if e.ComplexityRoot.ReassignDerivationPayload.Derivation == nil {
@@ -2483,6 +2954,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Role.Name(childComplexity), true
+
+	case "Schedule.cron":
+		if e.ComplexityRoot.Schedule.Cron == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Schedule.Cron(childComplexity), true
+	case "Schedule.kind":
+		if e.ComplexityRoot.Schedule.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Schedule.Kind(childComplexity), true
+	case "Schedule.lastResult":
+		if e.ComplexityRoot.Schedule.LastResult == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Schedule.LastResult(childComplexity), true
+	case "Schedule.lastRun":
+		if e.ComplexityRoot.Schedule.LastRun == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Schedule.LastRun(childComplexity), true
+	case "Schedule.name":
+		if e.ComplexityRoot.Schedule.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Schedule.Name(childComplexity), true
+	case "Schedule.nextRun":
+		if e.ComplexityRoot.Schedule.NextRun == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Schedule.NextRun(childComplexity), true
 
 	case "SendBackPayload.derivation":
 		if e.ComplexityRoot.SendBackPayload.Derivation == nil {
@@ -2801,6 +3309,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.DocumentChanged(childComplexity, args["id"].(string)), true
+	case "Subscription.jobUpdated":
+		if e.ComplexityRoot.Subscription.JobUpdated == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_jobUpdated_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.JobUpdated(childComplexity, args["id"].(string)), true
 	case "Subscription.trayChanged":
 		if e.ComplexityRoot.Subscription.TrayChanged == nil {
 			break
@@ -2990,6 +3509,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Viewer.User(childComplexity), true
 
+	case "Worker.host":
+		if e.ComplexityRoot.Worker.Host == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Worker.Host(childComplexity), true
+	case "Worker.id":
+		if e.ComplexityRoot.Worker.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Worker.ID(childComplexity), true
+	case "Worker.lastSeenAt":
+		if e.ComplexityRoot.Worker.LastSeenAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Worker.LastSeenAt(childComplexity), true
+	case "Worker.running":
+		if e.ComplexityRoot.Worker.Running == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Worker.Running(childComplexity), true
+	case "Worker.startedAt":
+		if e.ComplexityRoot.Worker.StartedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Worker.StartedAt(childComplexity), true
+
 	}
 	return 0, false
 }
@@ -3006,20 +3556,25 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("BulkDerivationsInput", ec.unmarshalInputBulkDerivationsInput),
 			graphql.NewInputUnmarshaler("BulkDeriveInput", ec.unmarshalInputBulkDeriveInput),
 			graphql.NewInputUnmarshaler("BulkTagInput", ec.unmarshalInputBulkTagInput),
+			graphql.NewInputUnmarshaler("CancelJobInput", ec.unmarshalInputCancelJobInput),
 			graphql.NewInputUnmarshaler("DateRange", ec.unmarshalInputDateRange),
 			graphql.NewInputUnmarshaler("DateTimeRange", ec.unmarshalInputDateTimeRange),
 			graphql.NewInputUnmarshaler("DerivationInput", ec.unmarshalInputDerivationInput),
 			graphql.NewInputUnmarshaler("DerivationReasonInput", ec.unmarshalInputDerivationReasonInput),
 			graphql.NewInputUnmarshaler("DerivationTargetInput", ec.unmarshalInputDerivationTargetInput),
 			graphql.NewInputUnmarshaler("DeriveDocumentInput", ec.unmarshalInputDeriveDocumentInput),
+			graphql.NewInputUnmarshaler("DiagnosticJobInput", ec.unmarshalInputDiagnosticJobInput),
 			graphql.NewInputUnmarshaler("DocumentBy", ec.unmarshalInputDocumentBy),
 			graphql.NewInputUnmarshaler("DocumentFilter", ec.unmarshalInputDocumentFilter),
 			graphql.NewInputUnmarshaler("DocumentOrder", ec.unmarshalInputDocumentOrder),
 			graphql.NewInputUnmarshaler("ExtendDeadlineInput", ec.unmarshalInputExtendDeadlineInput),
+			graphql.NewInputUnmarshaler("JobFilter", ec.unmarshalInputJobFilter),
+			graphql.NewInputUnmarshaler("QueueInput", ec.unmarshalInputQueueInput),
 			graphql.NewInputUnmarshaler("ReassignDerivationInput", ec.unmarshalInputReassignDerivationInput),
 			graphql.NewInputUnmarshaler("RegisterDocumentInput", ec.unmarshalInputRegisterDocumentInput),
 			graphql.NewInputUnmarshaler("ReopenDocumentInput", ec.unmarshalInputReopenDocumentInput),
 			graphql.NewInputUnmarshaler("RestoreDocumentInput", ec.unmarshalInputRestoreDocumentInput),
+			graphql.NewInputUnmarshaler("RetryJobInput", ec.unmarshalInputRetryJobInput),
 			graphql.NewInputUnmarshaler("SenderInput", ec.unmarshalInputSenderInput),
 			graphql.NewInputUnmarshaler("SignInInput", ec.unmarshalInputSignInInput),
 			graphql.NewInputUnmarshaler("StatisticsFilter", ec.unmarshalInputStatisticsFilter),
@@ -4494,6 +5049,313 @@ type EventEdge {
   node: Event!
 }
 `, BuiltIn: false},
+	{Name: "../../schema/jobs.graphqls", Input: `extend type Query {
+  "Work in the background, the newest first. For job.manage."
+  jobs("All given conditions hold." filter: JobFilter, "How many, at most 200 (default 20)." first: Int, "After this cursor." after: String): JobConnection!
+  "How the queues stand. For job.manage."
+  queues: [Queue!]!
+  "The processes that work. For job.manage."
+  workers: [Worker!]!
+  "What is due regularly. For job.manage."
+  schedules: [Schedule!]!
+}
+
+extend type Mutation {
+  "Lets a job that failed or was cancelled be done again, with all its attempts. For job.manage."
+  retryJob("Which." input: RetryJobInput!): JobPayload!
+  "Cancels a job that waits at once; asks the worker of one that runs to stop, which takes up to two seconds. For job.manage."
+  cancelJob("Which." input: CancelJobInput!): CancelJobPayload!
+  "Keeps workers from taking jobs of a queue. What runs goes on. For job.manage."
+  pauseQueue("Which." input: QueueInput!): QueuePayload!
+  "Lets workers take jobs of a queue again. For job.manage."
+  resumeQueue("Which." input: QueueInput!): QueuePayload!
+  "Adds a job that does what it is told to, to try the queue. For job.manage, and only where diagnostics are on (MESA_DIAGNOSTICS)."
+  enqueueDiagnostic("What it does." input: DiagnosticJobInput!): EnqueueJobPayload!
+}
+
+extend type Subscription {
+  "A job as it is now, then each time that it changed; states in between may be left out. Ends with the state that is final. For job.manage and whoever requested it."
+  jobUpdated("Which." id: ID!): Job!
+}
+
+"Work in the background."
+type Job implements Node {
+  "Opaque id."
+  id: ID!
+  "What it does."
+  kind: JobKind!
+  "Queue in which it waits or waited."
+  queue: String!
+  "Where it stands."
+  state: JobState!
+  "Rises with every change."
+  rev: Int!
+  "How soon it is taken among those of its queue."
+  priority: JobPriority!
+  "Failures so far."
+  attempt: Int!
+  "How many failures there may be."
+  maxAttempts: Int!
+  "How often its worker was lost."
+  crashes: Int!
+  "From 0 to 100; it never falls."
+  progress: Int!
+  "Pieces of work done in this attempt."
+  done: Int!
+  "Pieces of work there are, 0 when nobody knows."
+  total: Int!
+  "When it was added."
+  createdAt: DateTime!
+  "From when on it may be taken."
+  runAt: DateTime!
+  "When it was taken first."
+  startedAt: DateTime
+  "When it ended."
+  finishedAt: DateTime
+  "When it was asked to stop."
+  cancelRequestedAt: DateTime
+  "Why the latest attempt failed."
+  errorCode: String
+  "The same in words. For job.manage, null for others."
+  lastError: String @goField(forceResolver: true)
+  "Who has it, or had it last. For job.manage, null for others."
+  worker: String @goField(forceResolver: true)
+  "Who asked for it, null for the desk itself."
+  requestedBy: User
+  "How often it was taken and how that ended, the first time first. For job.manage, empty for others."
+  attempts: [JobAttempt!]!
+}
+
+"One time that a worker took a job."
+type JobAttempt {
+  "Rises each time that the job is given to somebody or taken from them."
+  epoch: Int!
+  "Who took it: host, process and a mark."
+  worker: String!
+  "When."
+  startedAt: DateTime!
+  "Until when, null while it runs."
+  endedAt: DateTime
+  "How it ended, null while it runs."
+  outcome: JobAttemptOutcome
+  "Why it failed."
+  errorCode: String
+}
+
+"What a job does."
+enum JobKind {
+  "What it is told to, to try the queue."
+  DIAGNOSTIC
+  "Deletes what was kept for long enough."
+  RETENTION
+  "Keeps the database's statistics fresh."
+  DATABASE_UPKEEP
+}
+
+"Where a job stands."
+enum JobState {
+  "It waits until it is due and a worker is free."
+  QUEUED
+  "A worker has it."
+  RUNNING
+  "It is done."
+  SUCCEEDED
+  "It failed as often as it may. It is kept and can be retried."
+  FAILED
+  "It was cancelled."
+  CANCELLED
+}
+
+"How soon a job is taken."
+enum JobPriority {
+  "Before all others of its queue."
+  HIGH
+  "The usual."
+  NORMAL
+  "After all others of its queue."
+  LOW
+}
+
+"How an attempt ended."
+enum JobAttemptOutcome {
+  "The work was done."
+  SUCCEEDED
+  "The work failed."
+  FAILED
+  "It was cancelled."
+  CANCELLED
+  "Its worker handed it back: it was stopping, or the work could only be done later."
+  RELEASED
+  "Its worker was lost."
+  LOST
+}
+
+"Conditions on jobs."
+input JobFilter {
+  "In one of these states."
+  states: [JobState!]
+  "Of one of these kinds."
+  kinds: [JobKind!]
+  "In one of these queues."
+  queues: [String!]
+}
+
+"A page of jobs."
+type JobConnection {
+  "The jobs."
+  nodes: [Job!]!
+  "The jobs with their cursors."
+  edges: [JobEdge!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are in all pages."
+  totalCount: Int!
+}
+
+"A job and its place."
+type JobEdge {
+  "Names its place."
+  cursor: String!
+  "The job."
+  node: Job!
+}
+
+"A line of jobs."
+type Queue {
+  "Name."
+  name: String!
+  "Jobs that wait."
+  depth: Int!
+  "Jobs that run."
+  running: Int!
+  "Jobs that failed and are kept."
+  failed: Int!
+  "Whether workers leave it alone."
+  paused: Boolean!
+  "Seconds that the job waits which is due for longest, null when none is due."
+  oldestAge: Int
+}
+
+"A process that works."
+type Worker {
+  "Host, process and a mark."
+  id: String!
+  "Host."
+  host: String!
+  "Since when."
+  startedAt: DateTime!
+  "When it was heard of last."
+  lastSeenAt: DateTime!
+  "Jobs that it has."
+  running: Int!
+}
+
+"Something that is due regularly."
+type Schedule {
+  "Name."
+  name: String!
+  "Minute, hour, day, month and weekday, in the institution's time zone."
+  cron: String!
+  "What it does."
+  kind: JobKind!
+  "When it is due next."
+  nextRun: DateTime!
+  "When it was due last and its job was added."
+  lastRun: DateTime
+  "Where that job stands, null when it is forgotten."
+  lastResult: JobState
+}
+
+"Which job to retry."
+input RetryJobInput {
+  "The job."
+  jobId: ID!
+  "The same key again does nothing twice (24 hours)."
+  idempotencyKey: String
+}
+
+"Which job to cancel. To ask twice does no harm."
+input CancelJobInput {
+  "The job."
+  jobId: ID!
+  "Taken for the sake of uniformity: to ask twice does no harm."
+  idempotencyKey: String
+}
+
+"Which queue."
+input QueueInput {
+  "Its name."
+  name: String!
+  "Taken for the sake of uniformity: to ask twice does no harm."
+  idempotencyKey: String
+}
+
+"What a diagnostic job does, in this order: take its time, crash, panic, fail, succeed."
+input DiagnosticJobInput {
+  "How long it takes, in milliseconds, at most 10 minutes."
+  durationMs: Int! = 0
+  "In how many steps, each of which is progress; at most 10,000."
+  steps: Int! = 0
+  "Bytes of its result, at most 32 KiB."
+  outputBytes: Int! = 0
+  "How often it fails before it succeeds."
+  failTimes: Int! = 0
+  "Whether it panics."
+  panic: Boolean! = false
+  "Whether it goes on when it is cancelled."
+  ignoreCancel: Boolean! = false
+  "Whether it ends the worker's process."
+  crash: Boolean! = false
+  "How soon it is taken."
+  priority: JobPriority! = NORMAL
+  "How long it waits before it may be taken, in milliseconds, at most 30 days."
+  delayMs: Int! = 0
+  "Of jobs with the same key one waits or runs; another is not added."
+  uniqueKey: String
+  "Of jobs with the same key one runs at a time."
+  exclusiveKey: String
+  "The same key again adds no second job (24 hours)."
+  idempotencyKey: String
+}
+
+"A job."
+type JobPayload {
+  "The job as it is now."
+  job: Job!
+}
+
+"A job that was added, or was there."
+type EnqueueJobPayload {
+  "The job."
+  job: Job!
+  "Whether it was there already."
+  deduplicated: Boolean!
+}
+
+"A job that was cancelled."
+type CancelJobPayload {
+  "What became of the request."
+  outcome: CancelOutcome!
+  "The job as it is now."
+  job: Job!
+}
+
+"What became of a request to cancel."
+enum CancelOutcome {
+  "It had not begun, and will not."
+  CANCELLED
+  "Its worker is told."
+  REQUESTED
+  "It stays as it ended."
+  ALREADY_FINISHED
+}
+
+"A queue."
+type QueuePayload {
+  "The queue as it is now."
+  queue: Queue!
+}
+`, BuiltIn: false},
 	{Name: "../../schema/schema.graphqls", Input: `"May be called without signing in. Every other root field answers UNAUTHENTICATED to a stranger."
 directive @public on FIELD_DEFINITION
 
@@ -5197,6 +6059,16 @@ func (ec *executionContext) childFields_CalendarDate(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type CalendarDate", field.Name)
 }
 
+func (ec *executionContext) childFields_CancelJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "outcome":
+		return ec.fieldContext_CancelJobPayload_outcome(ctx, field)
+	case "job":
+		return ec.fieldContext_CancelJobPayload_job(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CancelJobPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Category(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -5527,6 +6399,16 @@ func (ec *executionContext) childFields_DocumentUsage(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type DocumentUsage", field.Name)
 }
 
+func (ec *executionContext) childFields_EnqueueJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return ec.fieldContext_EnqueueJobPayload_job(ctx, field)
+	case "deduplicated":
+		return ec.fieldContext_EnqueueJobPayload_deduplicated(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnqueueJobPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Event(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -5583,6 +6465,106 @@ func (ec *executionContext) childFields_EventEdge(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type EventEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_Job(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Job_id(ctx, field)
+	case "kind":
+		return ec.fieldContext_Job_kind(ctx, field)
+	case "queue":
+		return ec.fieldContext_Job_queue(ctx, field)
+	case "state":
+		return ec.fieldContext_Job_state(ctx, field)
+	case "rev":
+		return ec.fieldContext_Job_rev(ctx, field)
+	case "priority":
+		return ec.fieldContext_Job_priority(ctx, field)
+	case "attempt":
+		return ec.fieldContext_Job_attempt(ctx, field)
+	case "maxAttempts":
+		return ec.fieldContext_Job_maxAttempts(ctx, field)
+	case "crashes":
+		return ec.fieldContext_Job_crashes(ctx, field)
+	case "progress":
+		return ec.fieldContext_Job_progress(ctx, field)
+	case "done":
+		return ec.fieldContext_Job_done(ctx, field)
+	case "total":
+		return ec.fieldContext_Job_total(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Job_createdAt(ctx, field)
+	case "runAt":
+		return ec.fieldContext_Job_runAt(ctx, field)
+	case "startedAt":
+		return ec.fieldContext_Job_startedAt(ctx, field)
+	case "finishedAt":
+		return ec.fieldContext_Job_finishedAt(ctx, field)
+	case "cancelRequestedAt":
+		return ec.fieldContext_Job_cancelRequestedAt(ctx, field)
+	case "errorCode":
+		return ec.fieldContext_Job_errorCode(ctx, field)
+	case "lastError":
+		return ec.fieldContext_Job_lastError(ctx, field)
+	case "worker":
+		return ec.fieldContext_Job_worker(ctx, field)
+	case "requestedBy":
+		return ec.fieldContext_Job_requestedBy(ctx, field)
+	case "attempts":
+		return ec.fieldContext_Job_attempts(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Job", field.Name)
+}
+
+func (ec *executionContext) childFields_JobAttempt(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "epoch":
+		return ec.fieldContext_JobAttempt_epoch(ctx, field)
+	case "worker":
+		return ec.fieldContext_JobAttempt_worker(ctx, field)
+	case "startedAt":
+		return ec.fieldContext_JobAttempt_startedAt(ctx, field)
+	case "endedAt":
+		return ec.fieldContext_JobAttempt_endedAt(ctx, field)
+	case "outcome":
+		return ec.fieldContext_JobAttempt_outcome(ctx, field)
+	case "errorCode":
+		return ec.fieldContext_JobAttempt_errorCode(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JobAttempt", field.Name)
+}
+
+func (ec *executionContext) childFields_JobConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodes":
+		return ec.fieldContext_JobConnection_nodes(ctx, field)
+	case "edges":
+		return ec.fieldContext_JobConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_JobConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_JobConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JobConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_JobEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_JobEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_JobEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JobEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_JobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return ec.fieldContext_JobPayload_job(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JobPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "hasNextPage":
@@ -5607,6 +6589,32 @@ func (ec *executionContext) childFields_PriorityShare(ctx context.Context, field
 		return ec.fieldContext_PriorityShare_percentage(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PriorityShare", field.Name)
+}
+
+func (ec *executionContext) childFields_Queue(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Queue_name(ctx, field)
+	case "depth":
+		return ec.fieldContext_Queue_depth(ctx, field)
+	case "running":
+		return ec.fieldContext_Queue_running(ctx, field)
+	case "failed":
+		return ec.fieldContext_Queue_failed(ctx, field)
+	case "paused":
+		return ec.fieldContext_Queue_paused(ctx, field)
+	case "oldestAge":
+		return ec.fieldContext_Queue_oldestAge(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Queue", field.Name)
+}
+
+func (ec *executionContext) childFields_QueuePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "queue":
+		return ec.fieldContext_QueuePayload_queue(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type QueuePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_ReassignDerivationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5657,6 +6665,24 @@ func (ec *executionContext) childFields_Role(ctx context.Context, field graphql.
 		return ec.fieldContext_Role_name(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Role", field.Name)
+}
+
+func (ec *executionContext) childFields_Schedule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Schedule_name(ctx, field)
+	case "cron":
+		return ec.fieldContext_Schedule_cron(ctx, field)
+	case "kind":
+		return ec.fieldContext_Schedule_kind(ctx, field)
+	case "nextRun":
+		return ec.fieldContext_Schedule_nextRun(ctx, field)
+	case "lastRun":
+		return ec.fieldContext_Schedule_lastRun(ctx, field)
+	case "lastResult":
+		return ec.fieldContext_Schedule_lastResult(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Schedule", field.Name)
 }
 
 func (ec *executionContext) childFields_SendBackPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5911,6 +6937,22 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 		return ec.fieldContext_Viewer_permissions(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Viewer", field.Name)
+}
+
+func (ec *executionContext) childFields_Worker(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Worker_id(ctx, field)
+	case "host":
+		return ec.fieldContext_Worker_host(ctx, field)
+	case "startedAt":
+		return ec.fieldContext_Worker_startedAt(ctx, field)
+	case "lastSeenAt":
+		return ec.fieldContext_Worker_lastSeenAt(ctx, field)
+	case "running":
+		return ec.fieldContext_Worker_running(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Worker", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

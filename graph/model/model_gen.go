@@ -167,6 +167,22 @@ type CacheStats struct {
 	Processes []*CacheProcess `json:"processes"`
 }
 
+// Which job to cancel. To ask twice does no harm.
+type CancelJobInput struct {
+	// The job.
+	JobID string `json:"jobId"`
+	// Taken for the sake of uniformity: to ask twice does no harm.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// A job that was cancelled.
+type CancelJobPayload struct {
+	// What became of the request.
+	Outcome mesa.CancelOutcome `json:"outcome"`
+	// The job as it is now.
+	Job *mesa.Job `json:"job"`
+}
+
 // A page of legs.
 type DerivationConnection struct {
 	// Items with their cursors.
@@ -253,6 +269,14 @@ type DocumentUsage struct {
 	MeanMs float64 `json:"meanMs"`
 }
 
+// A job that was added, or was there.
+type EnqueueJobPayload struct {
+	// The job.
+	Job *mesa.Job `json:"job"`
+	// Whether it was there already.
+	Deduplicated bool `json:"deduplicated"`
+}
+
 // A page of events.
 type EventConnection struct {
 	// Items with their cursors.
@@ -271,6 +295,32 @@ type EventEdge struct {
 	Cursor string `json:"cursor"`
 	// The event.
 	Node *mesa.Event `json:"node"`
+}
+
+// A page of jobs.
+type JobConnection struct {
+	// The jobs.
+	Nodes []*mesa.Job `json:"nodes"`
+	// The jobs with their cursors.
+	Edges []*JobEdge `json:"edges"`
+	// Where the page stands.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are in all pages.
+	TotalCount int `json:"totalCount"`
+}
+
+// A job and its place.
+type JobEdge struct {
+	// Names its place.
+	Cursor string `json:"cursor"`
+	// The job.
+	Node *mesa.Job `json:"node"`
+}
+
+// A job.
+type JobPayload struct {
+	// The job as it is now.
+	Job *mesa.Job `json:"job"`
 }
 
 // Everything that can be done. Each mutation is one transaction: it happens whole or not at all.
@@ -293,6 +343,20 @@ type PageInfo struct {
 type Query struct {
 }
 
+// Which queue.
+type QueueInput struct {
+	// Its name.
+	Name string `json:"name"`
+	// Taken for the sake of uniformity: to ask twice does no harm.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// A queue.
+type QueuePayload struct {
+	// The queue as it is now.
+	Queue *mesa.QueueState `json:"queue"`
+}
+
 // A leg that was moved.
 type ReassignDerivationPayload struct {
 	// The leg as it is now.
@@ -313,6 +377,30 @@ type RecallDerivationPayload struct {
 type RegisterDocumentPayload struct {
 	// The document.
 	Document *mesa.Document `json:"document"`
+}
+
+// Which job to retry.
+type RetryJobInput struct {
+	// The job.
+	JobID string `json:"jobId"`
+	// The same key again does nothing twice (24 hours).
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// Something that is due regularly.
+type Schedule struct {
+	// Name.
+	Name string `json:"name"`
+	// Minute, hour, day, month and weekday, in the institution's time zone.
+	Cron string `json:"cron"`
+	// What it does.
+	Kind mesa.JobKind `json:"kind"`
+	// When it is due next.
+	NextRun time.Time `json:"nextRun"`
+	// When it was due last and its job was added.
+	LastRun *time.Time `json:"lastRun,omitempty"`
+	// Where that job stands, null when it is forgotten.
+	LastResult *mesa.JobState `json:"lastResult,omitempty"`
 }
 
 // A leg that was sent back.

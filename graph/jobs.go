@@ -1,0 +1,175 @@
+package graph
+
+import (
+	"context"
+	"slices"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/desk"
+	"github.com/mesapartes/mesa/graph/model"
+	"github.com/mesapartes/mesa/jobs"
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// forManagers is a text that only who manages jobs may see, nil for others and when it is empty.
+func forManagers(ctx context.Context, text mesa.Text) *string {
+	if text == "" || !mayManageJobs(ctx) {
+		return nil
+	}
+	return ptr(string(text))
+}
+
+func mayManageJobs(ctx context.Context) bool {
+	return viewOf(ctx).Actor().MayEverywhere(mesa.MayManageJobs)
+}
+
+// requireJobs is Forbidden unless the actor manages jobs.
+func (r *Resolver) requireJobs(ctx context.Context) error {
+	if mayManageJobs(ctx) {
+		return nil
+	}
+	return r.Desk.Deny(ctx, actorOf(ctx), mesa.ErrForbidden(mesa.MayManageJobs))
+}
+
+// seesJob says whether an actor may look at a job: whoever requested it, and administrators.
+func seesJob(actor *mesa.Actor, job *mesa.Job) bool {
+	return actor.MayEverywhere(mesa.MayManageJobs) || job.RequestedByID != "" && job.RequestedByID == actor.UserID
+}
+
+func (r *Resolver) jobs(ctx context.Context, f mesa.JobFilter, p db.Page) (*model.JobConnection, error) {
+	if err := r.requireJobs(ctx); err != nil {
+		return nil, err
+	}
+	s, err := r.DB.Jobs(ctx, f, p)
+	if err != nil {
+		return nil, err
+	}
+	return &model.JobConnection{Nodes: s.Items, PageInfo: pageInfo(ctx, s), TotalCount: s.Total,
+		Edges: edges(ctx, s, func(c string, n *mesa.Job) *model.JobEdge { return &model.JobEdge{Cursor: c, Node: n} })}, nil
+}
+
+// jobAttempts lists the attempts of a job, the one that runs last.
+func (r *Resolver) jobAttempts(ctx context.Context, job *mesa.Job) ([]*mesa.JobAttempt, error) {
+	if !mayManageJobs(ctx) {
+		return []*mesa.JobAttempt{}, nil
+	}
+	attempts, err := loadersOf(ctx).AttemptsByJob.Load(ctx, job.ID)
+	if running := job.Running(); running != nil {
+		attempts = append(slices.Clip(attempts), running)
+	}
+	return attempts, err
+}
+
+func (r *Resolver) pauseQueue(ctx context.Context, name string, pause bool) (*model.QueuePayload, error) {
+	if err := r.Desk.PauseQueue(ctx, actorOf(ctx), name, pause); err != nil {
+		return nil, err
+	}
+	states, err := r.DB.Queues(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &model.QueuePayload{Queue: states[slices.IndexFunc(states, func(s *mesa.QueueState) bool { return s.Name == name })]}, nil
+}
+
+func jobPayload(job *mesa.Job, err error) (*model.JobPayload, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &model.JobPayload{Job: job}, nil
+}
+
+func (r *Resolver) enqueueDiagnostic(ctx context.Context, in desk.DiagnosticJobInput) (*model.EnqueueJobPayload, error) {
+	if !r.Diagnostics {
+		return nil, mesa.Fail(mesa.FeatureDisabled, "", "Los trabajos de diagnóstico están desactivados (MESA_DIAGNOSTICS).")
+	}
+	job, isNew, err := r.Desk.Diagnose(ctx, actorOf(ctx), in)
+	if err != nil {
+		return nil, err
+	}
+	return &model.EnqueueJobPayload{Job: job, Deduplicated: !isNew}, nil
+}
+
+// schedules tells of the table of what is due regularly.
+func (r *Resolver) schedules(ctx context.Context) ([]*model.Schedule, error) {
+	if err := r.requireJobs(ctx); err != nil {
+		return nil, err
+	}
+	fires, err := r.DB.LastFires(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now, zone := r.DB.Now(), catalogueOf(ctx).Calendar.Zone()
+	list := make([]*model.Schedule, len(mesa.ScheduleEntries))
+	for i, entry := range mesa.ScheduleEntries {
+		list[i] = &model.Schedule{Name: entry.Name, Cron: entry.Cron, Kind: entry.Kind, NextRun: jobs.NextDue(entry, now, zone)}
+		if fire, fired := fires[entry.Name]; fired {
+			list[i].LastRun, list[i].LastResult = &fire.FiredAt, fire.Result
+		}
+	}
+	return list, nil
+}
+
+// jobUpdates follows a job for as long as the subscriber may see it.
+func (r *Resolver) jobUpdates(ctx context.Context, id mesa.JobID) (<-chan *mesa.Job, error) {
+	return followJob(ctx, r, id, func(_ context.Context, actor *mesa.Actor, job *mesa.Job) (*mesa.Job, error) {
+		if !seesJob(actor, job) {
+			return nil, mesa.ErrNotFound("id")
+		}
+		return job, nil
+	})
+}
+
+// followJob sends what tell makes of a job as it is now, then of each newer state, until the final one was sent, the reader leaves, the
+// server stops or tell refuses. States in between may be left out.
+func followJob[T any](ctx context.Context, r *Resolver, id mesa.JobID, tell func(context.Context, *mesa.Actor, *mesa.Job) (*T, error)) (<-chan *T, error) {
+	following, leave := context.WithCancel(ctx)
+	changes := r.Jobs.Follow(following, id) // before the job is read, so that no change falls between
+	job, err := r.jobNow(ctx, id)
+	var message *T
+	if err == nil {
+		message, err = tell(ctx, viewOf(ctx).Actor(), job)
+	}
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	token := callerOf(ctx).token
+	out := make(chan *T)
+	go func() {
+		defer leave()
+		defer close(out)
+		for rev := job.Rev; ; rev = job.Rev {
+			select {
+			case out <- message:
+			case <-ctx.Done():
+				return
+			}
+			if job.State.IsFinal() {
+				return
+			}
+			for job.Rev <= rev {
+				var open bool
+				if job, open = <-changes; !open {
+					return
+				}
+			}
+			actor, err := r.DB.Actor(ctx, token)
+			if err == nil {
+				message, err = tell(ctx, actor, job)
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return out, nil
+}
+
+// jobNow reads a job; NotFound when there is none.
+func (r *Resolver) jobNow(ctx context.Context, id mesa.JobID) (*mesa.Job, error) {
+	rows, err := r.DB.JobsByID(ctx, []mesa.JobID{id})
+	if err == nil && rows[id] == nil {
+		err = mesa.ErrNotFound("id")
+	}
+	return rows[id], err
+}

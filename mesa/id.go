@@ -27,6 +27,7 @@ type (
 	EventID         string
 	ArchiveRecordID string
 	SessionID       string
+	APIKeyID        string
 )
 
 // Prefixes by type of id.
@@ -43,6 +44,7 @@ const (
 	eventPrefix      = "evt_"
 	archivePrefix    = "arc_"
 	sessionPrefix    = "ses_"
+	apiKeyPrefix     = "key_"
 )
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
@@ -110,6 +112,9 @@ func (g *IDs) ArchiveRecord(at time.Time) ArchiveRecordID {
 
 // Session makes a session id of the instant.
 func (g *IDs) Session(at time.Time) SessionID { return SessionID(g.make(sessionPrefix, at)) }
+
+// APIKey makes an API key id of the instant.
+func (g *IDs) APIKey(at time.Time) APIKeyID { return APIKeyID(g.make(apiKeyPrefix, at)) }
 
 // NodeKind is the type that an id carries.
 type NodeKind int
@@ -255,3 +260,9 @@ func (id ArchiveRecordID) MarshalGQL(w io.Writer) { writeString(w, string(id)) }
 
 // UnmarshalGQL reads an id.
 func (id *ArchiveRecordID) UnmarshalGQL(v any) error { return readID(v, id) }
+
+// MarshalGQL writes the id.
+func (id APIKeyID) MarshalGQL(w io.Writer) { writeString(w, string(id)) }
+
+// UnmarshalGQL reads an id.
+func (id *APIKeyID) UnmarshalGQL(v any) error { return readID(v, id) }

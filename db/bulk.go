@@ -234,6 +234,9 @@ func (w *bulkWriter) numberAll(ctx context.Context, cat *mesa.Catalogue, b Bulk)
 		give[s] = append(give[s], func(seq int64) { r.LocationCode = mesa.FormatNumber(locationNumber, code, year, seq, "") })
 	}
 	for _, d := range b.Documents {
+		if d.RegisteredAt.IsZero() {
+			continue
+		}
 		registry, desk, year := cat.RegistryFor(d.DeskAreaID), cat.Area(d.DeskAreaID), yearOf(d.RegisteredAt)
 		if registry == nil || desk == nil {
 			return fmt.Errorf("no registry for desk %s and no default one", d.DeskAreaID)

@@ -37,7 +37,9 @@ var invariants = []invariant{
 			AND NOT EXISTS (SELECT 1 FROM archive_records WHERE location_code LIKE c.series || '-' || c.year || '-%')
 			AND NOT EXISTS (SELECT 1 FROM documents WHERE 'REG-' || registry_id = c.series AND (year = c.year OR c.year = 0))`},
 	{"a document has a number from its registration on",
-		`SELECT d.id FROM documents AS d WHERE d.state NOT IN ('SUBMITTED', 'NOT_FILED', 'OBSERVED', 'VOIDED') AND (d.seq IS NULL OR d.year IS NULL OR d.file_number IS NULL OR d.registry_id IS NULL)`},
+		`SELECT d.id FROM documents AS d WHERE (d.registered_at IS NOT NULL OR d.state IN ('REGISTERED', 'IN_PROCESS', 'ATTENDED')) AND (d.registered_at IS NULL OR d.seq IS NULL OR d.year IS NULL OR d.file_number IS NULL OR d.registry_id IS NULL)`},
+	{"a submission has no number, no registrar and no due date",
+		`SELECT d.id FROM documents AS d WHERE d.state = 'SUBMITTED' AND (d.seq IS NOT NULL OR d.file_number IS NOT NULL OR d.registered_at IS NOT NULL OR d.registered_by_id IS NOT NULL OR d.due_on IS NOT NULL)`},
 	{"at most one open leg leads, and one does when any is open",
 		`SELECT ` + name + ` FROM documents AS d JOIN (SELECT x.document_id, sum(CASE WHEN x.is_lead THEN 1 ELSE 0 END) AS leads FROM derivations AS x WHERE ` + openAction + ` GROUP BY x.document_id) AS l ON l.document_id = d.id WHERE l.leads <> 1`},
 	{"the holder is the target of the open lead leg, and the assignee is its",

@@ -23,6 +23,8 @@ func TestDamageIsFound(t *testing.T) {
 		{"DELETE FROM counters WHERE series LIKE 'EST-%'", "archive locations"},
 		{"INSERT INTO counters (series, year, last) VALUES ('EST-OT', 1999, 1)", "a counter moves only"},
 		{"UPDATE documents SET file_number = NULL WHERE id = " + inProcess, "has a number"},
+		{"UPDATE documents SET registered_at = NULL WHERE id = " + inProcess, "has a number"},
+		{"UPDATE documents SET state = 'SUBMITTED' WHERE state = 'REGISTERED'", "a submission has no number"},
 		{"UPDATE derivations SET is_lead = false WHERE id = " + openLeg, "one open leg leads"},
 		{"UPDATE documents SET current_area_id = desk_area_id WHERE id = " + inProcess, "the holder is"},
 		{"UPDATE documents SET current_area_id = (SELECT id FROM areas WHERE code = 'GG') WHERE state = 'ARCHIVED'", "the desk holds"},

@@ -27,30 +27,30 @@ func (tx *Tx) Once(ctx context.Context, by *mesa.Actor, given *string, input, re
 	if key == "" || utf8.RuneCountInString(key) > 128 || strings.ContainsRune(key, 0) {
 		return mesa.Invalid("idempotencyKey", "La clave de idempotencia tiene de 1 a 128 caracteres.")
 	}
-	raw, err := json.Marshal(input)
+	hash, err := inputHash(input)
 	if err != nil {
-		return fmt.Errorf("hash input: %w", err)
+		return err
 	}
-	hash, now := sha256.Sum256(raw), tx.Now()
-	if _, err := tx.NewRaw("DELETE FROM idempotency_keys WHERE actor_id = ? AND key = ? AND created_at < ?", by.UserID, key, now.Add(-idempotencyKeptFor)).Exec(ctx); err != nil {
+	now := tx.Now()
+	if _, err := tx.NewRaw("DELETE FROM idempotency_keys WHERE actor_id = ? AND key = ? AND created_at < ?", by.ID(), key, now.Add(-idempotencyKeptFor)).Exec(ctx); err != nil {
 		return fmt.Errorf("forget idempotency key: %w", err)
 	}
 	claimed, err := tx.NewRaw("INSERT INTO idempotency_keys (actor_id, key, input_hash, result, created_at) VALUES (?, ?, ?, 'null', ?) ON CONFLICT DO NOTHING",
-		by.UserID, key, hash[:], now).Exec(ctx)
+		by.ID(), key, hash, now).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("claim idempotency key: %w", err)
 	}
 	if n, _ := claimed.RowsAffected(); n == 0 {
-		return tx.remembered(ctx, by, key, hash[:], result)
+		return tx.remembered(ctx, by, key, hash, result)
 	}
 	if err := do(); err != nil {
 		return err
 	}
-	raw, err = json.Marshal(result)
+	raw, err := json.Marshal(result)
 	if err != nil {
 		return fmt.Errorf("remember result: %w", err)
 	}
-	_, err = tx.NewRaw("UPDATE idempotency_keys SET result = ? WHERE actor_id = ? AND key = ?", string(raw), by.UserID, key).Exec(ctx)
+	_, err = tx.NewRaw("UPDATE idempotency_keys SET result = ? WHERE actor_id = ? AND key = ?", string(raw), by.ID(), key).Exec(ctx)
 	return err
 }
 
@@ -69,13 +69,23 @@ func (tx *Tx) remembered(ctx context.Context, by *mesa.Actor, key string, hash [
 		InputHash []byte
 		Result    json.RawMessage
 	}
-	if err := tx.NewRaw("SELECT input_hash, result FROM idempotency_keys WHERE actor_id = ? AND key = ?", by.UserID, key).Scan(ctx, &row); err != nil {
+	if err := tx.NewRaw("SELECT input_hash, result FROM idempotency_keys WHERE actor_id = ? AND key = ?", by.ID(), key).Scan(ctx, &row); err != nil {
 		return fmt.Errorf("read idempotency key: %w", err)
 	}
 	if !bytes.Equal(row.InputHash, hash) {
 		return mesa.Fail(mesa.IdempotencyMismatch, "idempotencyKey", "La clave ya se usó con otros datos.")
 	}
 	return json.Unmarshal(row.Result, result)
+}
+
+// inputHash tells one input from another.
+func inputHash(input any) ([]byte, error) {
+	raw, err := json.Marshal(input)
+	if err != nil {
+		return nil, fmt.Errorf("hash input: %w", err)
+	}
+	sum := sha256.Sum256(raw)
+	return sum[:], nil
 }
 
 // jsonArray is texts as a JSON list, the form in which both databases keep and compare them.

@@ -48,7 +48,7 @@ func (tx *Tx) number(ctx context.Context, f *mesa.File, changes mesa.Changes) er
 		}
 		r.LocationCode = mesa.FormatNumber(locationNumber, code, year, seq, "")
 	}
-	if changes.IsNew && f.Doc.State == mesa.Registered {
+	if f.Doc.State == mesa.Registered && f.Doc.Seq == 0 {
 		return tx.numberDocument(ctx, cat, f.Doc, year)
 	}
 	return nil

@@ -32,9 +32,13 @@ type signedIn struct {
 	Areas     json.RawMessage
 }
 
-// Actor is who holds the token now and the catalogue that their request works with. Unauthenticated when the token is unknown,
-// ended or expired, or the account inactive. It is one statement: permission changes bite on the next request.
+// Actor is who holds the token now, a session's or the secret of an API key, and the catalogue that their request works with.
+// Unauthenticated when the token is unknown, ended, revoked or expired, or the account inactive. It is one statement: permission changes
+// bite on the next request.
 func (db *DB) Actor(ctx context.Context, token string) (*mesa.Actor, error) {
+	if mesa.IsKeySecret(token) {
+		return db.machine(ctx, token)
+	}
 	now, row := db.Now(), signedIn{}
 	err := db.read.NewRaw(`SELECT u.id, u.full_name, s.id AS session_id, s.expires_at, v.version,
 		(SELECT `+db.dialect.jsonObjects("'Role'", "r.role", "'Area'", "r.area_id", "'Until'", "r.until_on")+` FROM role_assignments AS r WHERE r.user_id = u.id) AS roles,

@@ -54,27 +54,47 @@ func (d *Desk) recordDenial(ctx context.Context, by *mesa.Actor, cause error) {
 		return tx.AppendEvents(ctx, []*mesa.Event{e})
 	})
 	if err != nil {
-		d.log.ErrorContext(ctx, "denied attempt not recorded", "actor", by.UserID, "error", err)
+		d.log.ErrorContext(ctx, "denied attempt not recorded", "actor", by.ID(), "error", err)
 	}
 }
 
 // onDocument runs a verb that needs a permission on the file of a document: lock, check the version, let the rule change it, store.
 func (d *Desk) onDocument(ctx context.Context, by *mesa.Actor, p mesa.Permission, id mesa.DocumentID, expected *int, rule func(tx *db.Tx, f *mesa.File) error) (doc *mesa.Document, err error) {
 	err = d.write(ctx, by, func(tx *db.Tx) error {
-		f, err := tx.DocumentFile(ctx, by, p, id, "documentId")
-		if err != nil {
-			return err
-		}
-		doc = f.Doc
-		if err := mesa.ExpectVersion(expected, f.Doc.Version); err != nil {
-			return err
-		}
-		if err := rule(tx, f); err != nil {
-			return err
-		}
-		return tx.SaveFile(ctx, f)
+		doc, err = d.documentInTx(ctx, tx, by, p, id, expected, rule)
+		return err
 	})
 	return doc, err
+}
+
+// onceOnDocument is onDocument for verbs that may come with an idempotency key: a repeat gives the document as it stands by now.
+func (d *Desk) onceOnDocument(ctx context.Context, by *mesa.Actor, p mesa.Permission, id mesa.DocumentID, expected *int, key *string, input any, rule func(tx *db.Tx, f *mesa.File) error) (doc *mesa.Document, err error) {
+	err = d.write(ctx, by, func(tx *db.Tx) error {
+		doc = nil // what an earlier try of the transaction left
+		err := tx.Once(ctx, by, key, input, new(struct{}), func() (err error) {
+			doc, err = d.documentInTx(ctx, tx, by, p, id, expected, rule)
+			return err
+		})
+		if err == nil && doc == nil { // a repeat
+			doc, err = tx.View(by).Document(ctx, db.DocumentBy{ID: id})
+		}
+		return err
+	})
+	return doc, err
+}
+
+func (d *Desk) documentInTx(ctx context.Context, tx *db.Tx, by *mesa.Actor, p mesa.Permission, id mesa.DocumentID, expected *int, rule func(tx *db.Tx, f *mesa.File) error) (*mesa.Document, error) {
+	f, err := tx.DocumentFile(ctx, by, p, id, "documentId")
+	if err != nil {
+		return nil, err
+	}
+	if err := mesa.ExpectVersion(expected, f.Doc.Version); err != nil {
+		return nil, err
+	}
+	if err := rule(tx, f); err != nil {
+		return nil, err
+	}
+	return f.Doc, tx.SaveFile(ctx, f)
 }
 
 // onLeg runs a verb on the file of a leg, like onDocument.

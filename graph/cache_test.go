@@ -296,6 +296,7 @@ type office struct {
 	rand      *rand.Rand
 	people    []string
 	tokens    map[string]string
+	machine   *mesa.Actor
 	documents []mesa.DocumentID
 	done      map[mesa.Action]int
 }
@@ -306,6 +307,7 @@ func newOffice(t *testing.T, nodes []*world, fresh *world, r *rand.Rand) *office
 	for _, who := range o.people {
 		o.tokens[who] = fresh.token(who)
 	}
+	o.machine, _ = fresh.machine(t, mesa.KeyScopes, "MP")
 	var answer struct {
 		Data struct {
 			Documents struct {
@@ -343,7 +345,7 @@ func (o *office) work() {
 		if err != nil {
 			o.t.Fatal(err)
 		}
-		actions := append(mesa.AvailableActions(by, doc, legs[id]), mesa.ActRegister, "WATCH", "TAG")
+		actions := append(mesa.AvailableActions(by, doc, legs[id]), mesa.ActRegister, mesa.ActSubmit, "WATCH", "TAG")
 		if o.do(ctx, node, by, doc, legs[id], pick(o, actions)) {
 			return
 		}
@@ -384,12 +386,25 @@ func (o *office) verb(ctx context.Context, w *world, by *mesa.Actor, doc *mesa.D
 	var err error
 	switch act {
 	case mesa.ActRegister:
+		if doc.State == mesa.Submitted {
+			_, err = w.desk.RegisterSubmission(ctx, by, desk.RegisterSubmissionInput{DocumentID: doc.ID, Priority: pick(o, mesa.Priorities)})
+			break
+		}
 		var made *mesa.Document
 		made, err = w.desk.Register(ctx, by, desk.RegisterDocumentInput{TypeID: by.Catalogue.Types[0].ID, Subject: text, Folios: 1, RelatedDocumentID: doc.ID,
 			Confidentiality: pick(o, mesa.Confidentialities), Sender: desk.SenderInput{Kind: mesa.PersonParty, IDType: mesa.NoID, Name: "Una persona"}})
 		if err == nil {
 			o.documents[o.rand.IntN(len(o.documents))] = made.ID
 		}
+	case mesa.ActSubmit:
+		var made *mesa.Document
+		made, _, err = w.desk.Submit(ctx, o.machine, desk.SubmitDocumentInput{ExternalID: fmt.Sprint(w.clock.now().UnixMicro()), TypeCode: by.Catalogue.Types[0].Code, Subject: text,
+			Sender: desk.SenderInput{Kind: mesa.PersonParty, IDType: mesa.NoID, Name: "Una persona"}})
+		if err == nil {
+			o.documents[o.rand.IntN(len(o.documents))] = made.ID
+		}
+	case mesa.ActDecline:
+		_, err = w.desk.Decline(ctx, by, desk.DeclineSubmissionInput{DocumentID: doc.ID, Reason: pick(o, mesa.NotFiledReasons), Text: because})
 	case mesa.ActDerive:
 		_, _, err = w.desk.Derive(ctx, by, desk.DeriveDocumentInput{DocumentID: doc.ID, Targets: targets()})
 	case mesa.ActReceive:

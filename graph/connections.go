@@ -91,3 +91,8 @@ func trayConnection(ctx context.Context, s db.Slice[*mesa.TrayItem]) *model.Tray
 	return &model.TrayConnection{Nodes: s.Items, PageInfo: pageInfo(ctx, s), TotalCount: s.Total,
 		Edges: edges(ctx, s, func(c string, n *mesa.TrayItem) *model.TrayEdge { return &model.TrayEdge{Cursor: c, Node: n} })}
 }
+
+func keyConnection(ctx context.Context, s db.Slice[*mesa.APIKey]) *model.APIKeyConnection {
+	return &model.APIKeyConnection{Nodes: s.Items, PageInfo: pageInfo(ctx, s), TotalCount: s.Total,
+		Edges: edges(ctx, s, func(c string, n *mesa.APIKey) *model.APIKeyEdge { return &model.APIKeyEdge{Cursor: c, Node: n} })}
+}

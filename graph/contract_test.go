@@ -57,6 +57,8 @@ func TestTheContractsInputsAreThere(t *testing.T) {
 		"SenderInput":           "kind* idType* idNumber name* email phone acceptsEmail",
 		"DeriveDocumentInput":   "documentId* targets* expectedVersion idempotencyKey",
 		"DerivationTargetInput": "areaId* instructions* kind purposeCode lead urgent dueOn requiresResponse assigneeId",
+		"CreateApiKeyInput":     "name* scopes* areaIds expiresAt",
+		"SubmitDocumentInput":   "externalId* typeCode* subject* sender* folios externalNumber documentDate priority",
 		"AttendDerivationInput": "derivationId* closingNotes* outcome next expectedVersion",
 	} {
 		def := schema.Types[input]

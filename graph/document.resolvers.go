@@ -112,6 +112,14 @@ func (r *mutationResolver) RegisterDocument(ctx context.Context, input desk.Regi
 	return &model.RegisterDocumentPayload{Document: doc}, nil
 }
 
+func (r *mutationResolver) RegisterSubmission(ctx context.Context, input desk.RegisterSubmissionInput) (*model.DocumentPayload, error) {
+	return documentPayload(r.Desk.RegisterSubmission(ctx, actorOf(ctx), input))
+}
+
+func (r *mutationResolver) DeclineSubmission(ctx context.Context, input desk.DeclineSubmissionInput) (*model.DocumentPayload, error) {
+	return documentPayload(r.Desk.Decline(ctx, actorOf(ctx), input))
+}
+
 func (r *mutationResolver) UpdateDocument(ctx context.Context, input desk.UpdateDocumentInput) (*model.DocumentPayload, error) {
 	input.Given = givenFields(ctx)
 	return documentPayload(r.Desk.Update(ctx, actorOf(ctx), input))

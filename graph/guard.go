@@ -22,6 +22,7 @@ const (
 // guard refuses, before anything is executed, what would cost more than an operation may.
 type guard struct {
 	resolver      *Resolver
+	schema        *ast.Schema
 	introspection bool // whether strangers may explore the schema
 	present       graphql.ErrorPresenterFunc
 }
@@ -46,6 +47,9 @@ func (g guard) MutateOperationContext(ctx context.Context, op *graphql.Operation
 	actor, why := c.actor()
 	if actor == nil && !g.onlyPublic(op.Operation.SelectionSet, map[string]bool{}) {
 		return g.present(ctx, why)
+	}
+	if err := g.openTo(actor, op.Operation.SelectionSet); err != nil {
+		return g.present(ctx, g.resolver.Desk.Deny(ctx, actor, err))
 	}
 	op.DisableIntrospection = !g.introspection && actor == nil // onlyPublic has refused it already
 	m := measure{variables: op.Variables, fragments: map[string]weight{}}

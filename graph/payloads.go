@@ -33,6 +33,17 @@ func sendBackPayload(leg, back *mesa.Derivation, err error) (*model.SendBackPayl
 	return &model.SendBackPayload{Derivation: leg, Returned: back}, nil
 }
 
+func keySecretPayload(key *mesa.APIKey, secret string, err error) (*model.APIKeySecretPayload, error) {
+	if err != nil {
+		return nil, err
+	}
+	payload := &model.APIKeySecretPayload{APIKey: key}
+	if secret != "" {
+		payload.Secret = &secret
+	}
+	return payload, nil
+}
+
 // outcome is what became of one item of a bulk mutation. An internal error is logged and told like any other.
 func outcome(ctx context.Context, log *slog.Logger, err error) (ok bool, code, message *string) {
 	if err == nil {

@@ -352,7 +352,7 @@ func indented(v any) string {
 }
 
 // Values that are others each time.
-var volatile = regexp.MustCompile(`^(?:[a-z]{2,4}_[0-9a-z]{20,}|mesa_[\w-]{43}|[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]|WyJ[\w-]+)$`)
+var volatile = regexp.MustCompile(`^(?:[a-z]{2,4}_[0-9a-z]{20,}|mesa_[\w-]{8,43}|[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]|WyJ[\w-]+)$`)
 
 // forget writes an answer as a want: kept values by their names, volatile ones as "*".
 func (s *scenario) forget(t *testing.T, got any) string {

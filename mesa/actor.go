@@ -7,12 +7,13 @@ import (
 	"time"
 )
 
-// Actor is who acts: a user with the rights in force at the instant of the request. It is made once per request or
-// subscription event and never changes.
+// Actor is who acts: a user with the rights in force at the instant of the request, or a machine with its API key. It is made once per
+// request or subscription event and never changes.
 type Actor struct {
 	Kind   ActorKind
-	UserID UserID // "" for the system
-	Name   string // snapshot for the audit trail
+	UserID UserID  // "" for the system and for machines
+	Key    *APIKey // of a machine, nil for everybody else
+	Name   string  // snapshot for the audit trail
 	Roles  []RoleCode
 	Areas  []AreaID // memberships in force, the primary one first
 
@@ -28,11 +29,22 @@ type Actor struct {
 	visible []AreaID // areas whose participation makes a document visible
 }
 
+// ID names the actor in the audit trail: the id of a user or of an API key, "" for the system.
+func (a *Actor) ID() string {
+	if a.Key != nil {
+		return string(a.Key.ID)
+	}
+	return string(a.UserID)
+}
+
 // RightsKey is the same for two actors of the same catalogue exactly when they have the same rights in the same areas, so that they
 // see the same, apart from documents that were given to one of them in person.
 func (a *Actor) RightsKey() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s|%q|%q", a.Kind, a.visible, a.Areas)
+	if a.Key != nil {
+		fmt.Fprintf(&b, "|%s", a.Key.ID) // a key shares nothing with anybody
+	}
 	for _, row := range RolePermissions {
 		if r := a.rights[row.Permission]; r.everywhere {
 			b.WriteString("|*")
@@ -139,7 +151,7 @@ func (a *Actor) Permissions() []string {
 // Scope is what an actor may see, in the form that SQL needs.
 type Scope struct {
 	Open     []Confidentiality // documents of these grades are visible whoever took part
-	Grantees []string          // area and user ids; a document they were given access to is visible
+	Grantees []string          // ids of areas, of a user or of an API key; a document they were given access to is visible
 }
 
 // Scope works out what the actor may see.
@@ -159,6 +171,9 @@ func (a *Actor) Scope() Scope {
 	}
 	if a.UserID != "" && !a.Impersonal {
 		s.Grantees = append(s.Grantees, string(a.UserID))
+	}
+	if a.HasScope(ScopeStatus) {
+		s.Grantees = append(s.Grantees, string(a.Key.ID))
 	}
 	return s
 }

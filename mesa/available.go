@@ -17,6 +17,8 @@ var availability = []struct {
 	action Action
 	ok     func(*File) bool
 }{
+	{ActRegister, docActs(ActRegister, func(f *File) bool { return f.by.May(MayRegister, f.Doc.DeskAreaID) })},
+	{ActDecline, docActs(ActDecline, func(f *File) bool { return f.by.May(MayObserve, f.Doc.DeskAreaID) })},
 	{ActUpdate, func(f *File) bool { return !f.Doc.State.IsClosed() && f.requireInOwnAreas(MayUpdate) == nil }},
 	{ActDerive, func(f *File) bool { _, err := f.HolderFor(MayDerive); return err == nil }},
 	{ActReceive, legActs(ActReceive, MayReceive)},

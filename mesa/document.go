@@ -23,7 +23,7 @@ type Document struct {
 	RegisteredAt     time.Time    `bun:",nullzero"`
 	RegisteredByID   UserID       `bun:",nullzero"`
 	ListedAt         time.Time    // RegisteredAt, before that SubmittedAt: the default order of lists
-	DeskAreaID       AreaID       // the desk that registered it and answers for it
+	DeskAreaID       AreaID       // the desk that registered it, or has to, and answers for it
 	TypeID           DocumentTypeID
 	CategoryID       CategoryID `bun:",nullzero"`
 	SenderID         PartyID    `bun:",nullzero"`
@@ -38,21 +38,23 @@ type Document struct {
 	Confidentiality  Confidentiality
 	DueOn            Date `bun:",nullzero"`
 	DueSource        DueSource
-	TermDays         int        `bun:",nullzero"` // business days, of the procedure or type
-	ManualDueOn      Date       `bun:",nullzero"`
-	RelatedID        DocumentID `bun:",nullzero"`
-	Tags             []string   `bun:",type:jsonb"`
-	Notes            Text       `bun:",nullzero"`
-	CurrentAreaID    AreaID     // the holder: target of the open lead leg, the desk when there is none
-	CurrentAreaIDs   []AreaID   `bun:"current_area_ids,type:jsonb"` // every area with an open ACTION leg
-	AssigneeID       UserID     `bun:",nullzero"`                   // of the open lead leg
-	OpenedAt         time.Time  // last registration, reopening or restoring: ATTENDED counts legs since then
-	AttendedAt       time.Time  `bun:",nullzero"`
-	AttendedOn       Date       `bun:",nullzero"`
-	Outcome          Outcome    `bun:",nullzero"`
-	VoidReason       Text       `bun:",nullzero"`
-	IntegrationID    string     `bun:",nullzero"`
-	ExternalID       string     `bun:",nullzero"`
+	TermDays         int            `bun:",nullzero"` // business days, of the procedure or type
+	ManualDueOn      Date           `bun:",nullzero"`
+	RelatedID        DocumentID     `bun:",nullzero"`
+	Tags             []string       `bun:",type:jsonb"`
+	Notes            Text           `bun:",nullzero"`
+	CurrentAreaID    AreaID         // the holder: target of the open lead leg, the desk when there is none
+	CurrentAreaIDs   []AreaID       `bun:"current_area_ids,type:jsonb"` // every area with an open ACTION leg
+	AssigneeID       UserID         `bun:",nullzero"`                   // of the open lead leg
+	OpenedAt         time.Time      // last registration, reopening or restoring: ATTENDED counts legs since then
+	AttendedAt       time.Time      `bun:",nullzero"`
+	AttendedOn       Date           `bun:",nullzero"`
+	Outcome          Outcome        `bun:",nullzero"`
+	VoidReason       Text           `bun:",nullzero"`
+	NotFiledReason   NotFiledReason `bun:",nullzero"`
+	NotFiledText     Text           `bun:",nullzero"` // what the desk says to the sender
+	IntegrationID    string         `bun:",nullzero"` // the machine that submitted it: the id of its API key
+	ExternalID       Text           `bun:",nullzero"` // that machine's own id of it
 	CreatedAt        time.Time
 }
 

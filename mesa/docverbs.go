@@ -1,9 +1,6 @@
 package mesa
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Void cancels a document that was never derived (T15). Its number stays consumed.
 func (f *File) Void(reason string) error {
@@ -218,10 +215,7 @@ func (f *File) Update(u Update) error {
 	set(e, "priority", &d.Priority, u.Priority)
 	d.PriorityRank = PriorityRank(d.Priority)
 	if u.Tags != nil {
-		tags := slices.Compact(slices.Sorted(slices.Values(*u.Tags)))
-		if tags == nil {
-			tags = []string{}
-		}
+		tags := cleanTags(*u.Tags)
 		set(e, "tags", &d.Tags, &tags)
 	}
 	set(e, "categoryId", &d.CategoryID, u.CategoryID)
@@ -314,6 +308,9 @@ func (f *File) checkUpdate(u Update) error {
 	}
 	if u.DueOn != nil {
 		v.Add(CheckReason(string(u.Reason)))
+		if f.Doc.State == Submitted {
+			v.Add(invalidTransition(f.Doc.State)) // its clock begins with its registration
+		}
 	}
 	return v.Err()
 }

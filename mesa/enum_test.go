@@ -56,6 +56,7 @@ func TestEnumsAreReadAndWritten(t *testing.T) {
 	checkEnum(t, mesa.DerivationKinds)
 	checkEnum(t, mesa.DerivationOrigins)
 	checkEnum(t, mesa.Resolutions)
+	checkEnum(t, mesa.NotFiledReasons)
 	checkEnum(t, mesa.Outcomes)
 	checkEnum(t, mesa.Channels)
 	checkEnum(t, mesa.Priorities)
@@ -108,6 +109,11 @@ func TestEveryStateHasALabel(t *testing.T) {
 	for _, s := range mesa.DerivationStates {
 		if mesa.Label(string(s)) == string(s) {
 			t.Errorf("%s has no label", s)
+		}
+	}
+	for _, r := range mesa.NotFiledReasons {
+		if mesa.Label(string(r)) == string(r) {
+			t.Errorf("%s has no label", r)
 		}
 	}
 	if mesa.Label("NADA") != "NADA" {

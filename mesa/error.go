@@ -123,9 +123,13 @@ func CodeOf(err error) Code {
 // Violations collects what is wrong with an input, so that a person learns all of it at once.
 type Violations struct{ list []*Error }
 
-// Add notes err when it is one of ours; nil is ignored.
+// Add notes err, or each of the violations that it carries, when it is one of ours; nil is ignored.
 func (v *Violations) Add(err error) {
-	if e, ok := errors.AsType[*Error](err); ok && e != nil {
+	switch e, ok := errors.AsType[*Error](err); {
+	case !ok || e == nil:
+	case len(e.Violations) > 0:
+		v.list = append(v.list, e.Violations...)
+	default:
 		v.list = append(v.list, e)
 	}
 }

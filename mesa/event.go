@@ -7,7 +7,9 @@ type EventType string
 
 // The events of documents and derivations.
 const (
+	DocumentSubmitted    EventType = "document.submitted"
 	DocumentRegistered   EventType = "document.registered"
+	DocumentNotFiled     EventType = "document.not_filed"
 	DocumentUpdated      EventType = "document.updated"
 	DocumentDerived      EventType = "document.derived"
 	DocumentAttended     EventType = "document.attended"
@@ -42,6 +44,9 @@ const (
 	RoleRevoked     EventType = "user.role_revoked"
 	UserActivated   EventType = "user.activated"
 	UserDeactivated EventType = "user.deactivated"
+	APIKeyCreated   EventType = "apikey.created"
+	APIKeyRotated   EventType = "apikey.rotated"
+	APIKeyRevoked   EventType = "apikey.revoked"
 	WatchStarted    EventType = "watch.started"
 	WatchEnded      EventType = "watch.ended"
 	DemoCreated     EventType = "system.demo_created"
@@ -103,7 +108,7 @@ func (e *Event) Actor() *EventActor {
 // NewEvent fills in who, when and what.
 func NewEvent(ids *IDs, by *Actor, at time.Time, typ EventType) *Event {
 	return &Event{
-		ID: ids.Event(at), At: at, Type: typ, ActorKind: by.Kind, ActorID: string(by.UserID), ActorName: by.Name,
+		ID: ids.Event(at), At: at, Type: typ, ActorKind: by.Kind, ActorID: by.ID(), ActorName: by.Name,
 		AreaIDs: []AreaID{}, RequestID: by.RequestID,
 	}
 }

@@ -28,6 +28,7 @@ type (
 	ArchiveRecordID string
 	SessionID       string
 	JobID           string
+	APIKeyID        string
 )
 
 // Prefixes by type of id.
@@ -45,6 +46,7 @@ const (
 	archivePrefix    = "arc_"
 	sessionPrefix    = "ses_"
 	jobPrefix        = "job_"
+	apiKeyPrefix     = "key_"
 )
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
@@ -115,6 +117,9 @@ func (g *IDs) Session(at time.Time) SessionID { return SessionID(g.make(sessionP
 
 // Job makes a job id of the instant.
 func (g *IDs) Job(at time.Time) JobID { return JobID(g.make(jobPrefix, at)) }
+
+// APIKey makes an API key id of the instant.
+func (g *IDs) APIKey(at time.Time) APIKeyID { return APIKeyID(g.make(apiKeyPrefix, at)) }
 
 // NodeKind is the type that an id carries.
 type NodeKind int
@@ -267,3 +272,7 @@ func (id JobID) MarshalGQL(w io.Writer) { writeString(w, string(id)) }
 
 // UnmarshalGQL reads an id.
 func (id *JobID) UnmarshalGQL(v any) error { return readID(v, id) }
+func (id APIKeyID) MarshalGQL(w io.Writer) { writeString(w, string(id)) }
+
+// UnmarshalGQL reads an id.
+func (id *APIKeyID) UnmarshalGQL(v any) error { return readID(v, id) }

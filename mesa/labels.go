@@ -14,6 +14,8 @@ var labels = map[string]string{
 	"DONE_ON_TIME": "Atendido en plazo", "DONE_LATE": "Atendido fuera de plazo",
 	"ADMIN": "Administrador", "DESK_HEAD": "Jefe de mesa de partes", "DESK_CLERK": "Operador de mesa", "AREA_HEAD": "Jefe de área",
 	"AREA_USER": "Usuario de área", "ARCHIVIST": "Archivero", "AUDITOR": "Auditor", "VIEWER": "Consulta",
+	"REVOKED": "Revocada", "EXPIRED": "Vencida",
+	"WRONG_RECIPIENT": "Dirigido a otra entidad", "DUPLICATE": "Duplicado", "ILLEGIBLE": "Ilegible", "SPAM": "No deseado",
 	"TO_RECEIVE": "Por recibir", "IN_HAND": "En atención", "COPIES": "Copias",
 }
 

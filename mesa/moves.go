@@ -11,7 +11,9 @@ type Action string
 
 // The verbs. Events, availableActions and docs/states.md name them so.
 const (
+	ActSubmit      Action = "SUBMIT"
 	ActRegister    Action = "REGISTER"
+	ActDecline     Action = "DECLINE"
 	ActUpdate      Action = "UPDATE"
 	ActDerive      Action = "DERIVE"
 	ActReceive     Action = "RECEIVE"
@@ -31,7 +33,7 @@ const (
 
 // Actions lists them in the order of the schema.
 var Actions = []Action{
-	ActRegister, ActUpdate, ActDerive, ActReceive, ActAttend, ActReject, ActReturn, ActRecall, ActReassign, ActAssign, ActAcknowledge,
+	ActSubmit, ActRegister, ActDecline, ActUpdate, ActDerive, ActReceive, ActAttend, ActReject, ActReturn, ActRecall, ActReassign, ActAssign, ActAcknowledge,
 	ActExtend, ActReopen, ActArchive, ActRestore, ActVoid,
 }
 
@@ -52,10 +54,13 @@ type move[S ~string] struct {
 // the rules in the verb choose among them, never outside them.
 type moves[S ~string] []move[S]
 
-// documentMoves is the life of a document (T1, T10–T15); submissions and observations add their rows when they are built.
+// documentMoves is the life of a document (T1–T4, T10–T15); observations add their rows when they are built.
 // DERIVE of copies alone leaves the state as it is.
 var documentMoves = moves[DocumentState]{
 	{"", ActRegister, Registered},
+	{"", ActSubmit, Submitted},
+	{Submitted, ActRegister, Registered},
+	{Submitted, ActDecline, NotFiled},
 	{Registered, ActDerive, InProcess},
 	{InProcess, ActDerive, InProcess},
 	{InProcess, ActAttend, Attended},

@@ -37,6 +37,7 @@ const (
 	MayCorrectParties   Permission = "document.correctSender"
 	MayBackdate         Permission = "document.backdate"
 	MayVoid             Permission = "document.void"
+	MayObserve          Permission = "document.observe"
 	MayReopen           Permission = "document.reopen"
 	MaySetConfidential  Permission = "document.setConfidentiality"
 	MayExtendDeadline   Permission = "document.extendDeadline"
@@ -56,6 +57,7 @@ const (
 	MayRestore          Permission = "archive.restore"
 	MayManageArchive    Permission = "archive.manage"
 	MayReadStatistics   Permission = "statistics.read"
+	MayManageKeys       Permission = "apikey.manage"
 	MayManageUsers      Permission = "user.manage"
 	MayManageSettings   Permission = "settings.manage"
 	MayManageJobs       Permission = "job.manage"
@@ -77,6 +79,7 @@ var RolePermissions = []struct {
 	{MayCorrectParties, "● ◐ – – – – – –"},
 	{MayBackdate, "● ◐ – – – – – –"},
 	{MayVoid, "● ◐ – – – – – –"},
+	{MayObserve, "● ◐ ◐ ◐ ◐ – – –"},
 	{MayReopen, "● ◐ – ◐ – – – –"},
 	{MaySetConfidential, "● ◐ – ◐ – – – –"},
 	{MayExtendDeadline, "● ● – ◐ – – – –"},
@@ -96,6 +99,7 @@ var RolePermissions = []struct {
 	{MayRestore, "● ● – – – ● – –"},
 	{MayManageArchive, "● ● – – – ● – –"},
 	{MayReadStatistics, "● ● ● ◐ ◐ ◐ ● ●"},
+	{MayManageKeys, "● – – – – – – –"},
 	{MayManageUsers, "● – – – – – – –"},
 	{MayManageSettings, "● – – – – – – –"},
 	{MayManageJobs, "● – – – – – – –"},

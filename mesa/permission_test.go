@@ -19,6 +19,7 @@ var specified = map[string]string{
 	"document.correctSender":      "● ◐ – – – – – –", // 4.3: "needs the desk head"
 	"document.backdate":           "● ◐ – – – – – –",
 	"document.void":               "● ◐ – – – – – –",
+	"document.observe":            "● ◐ ◐ ◐ ◐ – – –",
 	"document.reopen":             "● ◐ – ◐ – – – –",
 	"document.setConfidentiality": "● ◐ – ◐ – – – –",
 	"document.extendDeadline":     "● ● – ◐ – – – –",
@@ -38,6 +39,7 @@ var specified = map[string]string{
 	"archive.restore":             "● ● – – – ● – –",
 	"archive.manage":              "● ● – – – ● – –",
 	"statistics.read":             "● ● ● ◐ ◐ ◐ ● ●",
+	"apikey.manage":               "● – – – – – – –",
 	"user.manage":                 "● – – – – – – –",
 	"settings.manage":             "● – – – – – – –",
 	"audit.read":                  "● – – – – – ● –",
@@ -151,6 +153,8 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"reopen", specified["document.reopen"], attended, plain(reopen(atContracts))},
 		{"archive", specified["archive.create"], attended, plain(archive)},
 		{"restore", specified["archive.restore"], archived, plain(restore(atContracts))},
+		{"register a submission", specified["document.register"], func(area mesa.AreaID) *matter { return submittedAt(t, area) }, plain(registerSubmission)},
+		{"decline", specified["document.observe"], func(area mesa.AreaID) *matter { return submittedAt(t, area) }, plain(decline)},
 		{"void", specified["document.void"], at, plain(void)},
 	} {
 		for i, role := range roles {

@@ -120,6 +120,16 @@ func isSlug(tag string) bool {
 
 // Register makes the file of a document at the counter (T1). The caller has checked it and allocates number, seq and file number.
 func Register(by *Actor, at time.Time, ids *IDs, desk AreaID, code TrackingCode, r Registration) (*File, error) {
+	f := arrive(by, at, ids, desk, code, Counter, r)
+	if err := f.accept(r.DueOn, r.Reason); err != nil {
+		return nil, err
+	}
+	f.settle()
+	return f, nil
+}
+
+// arrive makes the file of a document that comes in, by whatever channel: what it says and when it was filed.
+func arrive(by *Actor, at time.Time, ids *IDs, desk AreaID, code TrackingCode, channel Channel, r Registration) *File {
 	submitted := r.SubmittedAt
 	if submitted.IsZero() {
 		submitted = at
@@ -127,28 +137,38 @@ func Register(by *Actor, at time.Time, ids *IDs, desk AreaID, code TrackingCode,
 	cat := by.Catalogue
 	inst, typ := cat.Institution, cat.Type(r.TypeID)
 	doc := &Document{
-		ID: ids.Document(at), TrackingCode: code, State: Registered, Channel: Counter,
+		ID: ids.Document(at), TrackingCode: code, Channel: channel,
 		SubmittedAt: submitted, FiledOn: cat.Calendar.FiledOn(submitted, inst.FilingPolicy, inst.OfficeCutoff), FilingPolicy: inst.FilingPolicy,
-		RegisteredAt: at, RegisteredByID: by.UserID, ListedAt: at, DeskAreaID: desk, TypeID: r.TypeID, CategoryID: r.CategoryID,
+		ListedAt: submitted, DeskAreaID: desk, TypeID: r.TypeID, CategoryID: r.CategoryID,
 		SenderID: r.SenderID, Sender: r.Sender, Subject: r.Subject, Folios: r.Folios, AnnexDescription: r.AnnexText, ExternalNumber: r.ExternalNumber,
 		DocumentDate: r.DocumentDate, Priority: cmpOr(r.Priority, NormalPriority), Confidentiality: cmpOr(r.Confidentiality, typ.DefaultConfidentiality),
-		RelatedID: r.RelatedID, Tags: slices.Compact(slices.Sorted(slices.Values(r.Tags))), Notes: r.Notes, OpenedAt: at, CreatedAt: at,
-		DueSource: DueNone, TermDays: int(typ.DefaultTermBusinessDays),
-	}
-	if doc.Tags == nil {
-		doc.Tags = []string{}
+		RelatedID: r.RelatedID, Tags: cleanTags(r.Tags), Notes: r.Notes, OpenedAt: at, CreatedAt: at, DueSource: DueNone,
 	}
 	doc.PriorityRank = PriorityRank(doc.Priority)
 	f := OpenFile(by, at, ids, doc, nil, nil)
 	f.isNew, f.before = true, Document{}
-	if err := f.setDue(r.DueOn); err != nil {
-		return nil, err
-	}
 	f.grant(string(desk))
-	e := f.event(DocumentRegistered, nil, "Registrado en "+cat.AreaName(desk), desk)
-	e.Reason = r.Reason
-	f.settle()
-	return f, nil
+	return f
+}
+
+// accept makes a document REGISTERED: by whom, when, and until when it has to be answered. It gets its number when it is stored.
+func (f *File) accept(dueOn Date, reason Text) error {
+	d := f.Doc
+	d.TermDays = int(f.cat.Type(d.TypeID).DefaultTermBusinessDays)
+	if err := f.setDue(dueOn); err != nil {
+		return err
+	}
+	d.State, d.RegisteredAt, d.RegisteredByID, d.ListedAt, d.OpenedAt = Registered, f.at, f.by.UserID, f.at, f.at
+	f.event(DocumentRegistered, nil, "Registrado en "+f.cat.AreaName(d.DeskAreaID), d.DeskAreaID).Reason = reason
+	return nil
+}
+
+// cleanTags sorts tags and keeps each once; never nil.
+func cleanTags(tags []string) []string {
+	if clean := slices.Compact(slices.Sorted(slices.Values(tags))); clean != nil {
+		return clean
+	}
+	return []string{}
 }
 
 func cmpOr[T ~string](v, fallback T) T {

@@ -108,6 +108,26 @@ func (r Resolution) MarshalGQL(w io.Writer) { writeEnum(w, r) }
 // UnmarshalGQL reads a name.
 func (r *Resolution) UnmarshalGQL(v any) error { return readEnum(v, r, Resolutions) }
 
+// NotFiledReason is why the desk declined a submission.
+type NotFiledReason string
+
+// The values of NotFiledReason.
+const (
+	WrongRecipient NotFiledReason = "WRONG_RECIPIENT"
+	Duplicate      NotFiledReason = "DUPLICATE"
+	Illegible      NotFiledReason = "ILLEGIBLE"
+	Spam           NotFiledReason = "SPAM"
+)
+
+// NotFiledReasons lists them in the order of the schema.
+var NotFiledReasons = []NotFiledReason{WrongRecipient, Duplicate, Illegible, Spam}
+
+// MarshalGQL writes the name, null for none.
+func (n NotFiledReason) MarshalGQL(w io.Writer) { writeEnum(w, n) }
+
+// UnmarshalGQL reads a name.
+func (n *NotFiledReason) UnmarshalGQL(v any) error { return readEnum(v, n, NotFiledReasons) }
+
 // Outcome is what the institution answered.
 type Outcome string
 

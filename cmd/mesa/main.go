@@ -23,6 +23,7 @@ type cli struct {
 	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date."`
 	Seed    seedCmd    `cmd:"" help:"Add a large invented data set, to measure on."`
 	User    userCmd    `cmd:"" help:"Create accounts and set passwords."`
+	APIKey  apiKeyCmd  `cmd:"" name:"apikey" help:"Create, list and revoke the keys with which machines act."`
 	Token   tokenCmd   `cmd:"" help:"Open a session for an account and print its bearer token, for scripts."`
 	Cache   cacheCmd   `cmd:"" help:"Look at the cache, or clear it."`
 	Verify  verifyCmd  `cmd:"" help:"Check database, migrations and the consistency of what is stored."`

@@ -56,7 +56,7 @@ func TestTheCommandLineExplainsItself(t *testing.T) {
 		if code != 0 {
 			t.Errorf("%q: %d", args, code)
 		}
-		for _, command := range []string{"serve", "migrate", "seed", "user create", "user grant", "token", "cache stats", "cache clear", "verify", "config", "version"} {
+		for _, command := range []string{"serve", "migrate", "seed", "user create", "user grant", "apikey create", "apikey list", "apikey revoke", "token", "cache stats", "cache clear", "verify", "config", "version"} {
 			if !strings.Contains(stdout, command) {
 				t.Errorf("help does not name %s:\n%s", command, stdout)
 			}
@@ -94,6 +94,8 @@ func TestMistakesAreTold(t *testing.T) {
 		{[]string{"serve", "--manifests", "/nowhere/manifest.json"}, 1, "/nowhere/manifest.json"},
 		{[]string{"serve", "--documents", "require"}, 1, "no manifest"},
 		{[]string{"serve", "--documents", "some"}, 2, "require"},
+		{[]string{"apikey", "create", "--name", "ERP"}, 2, "--scope"},
+		{[]string{"apikey", "revoke"}, 2, "--id"},
 		{[]string{"cache", "stats", "--no-cache"}, 1, "run mesa migrate"},
 	} {
 		code, stdout, stderr := typed(t, append(c.args, "--data-dir", filepath.Join(dir, strings.Join(c.args[:1], "")+"-data"))...)
@@ -200,6 +202,44 @@ func TestSettingUp(t *testing.T) {
 				t.Errorf("sign-in with the new password: %s", in)
 			}
 		})
+
+		stdout = works(t, with("apikey", "create", "--name", "ERP", "--scope", "documents:submit,exchange:status", "--desk", "mp", "--expires", "2199-01-01T00:00:00-05:00")...)
+		key := regexp.MustCompile(`^created (key_\S+)\nsecret: (mesa_\w{40})\n$`).FindStringSubmatch(stdout)
+		if key == nil {
+			t.Fatalf("apikey create printed %q", stdout)
+		}
+		for _, c := range []struct{ says, scope, desk string }{{"mesa de partes", "documents:submit", "XX"}, {"alcance", "documents:write", "MP"}} {
+			if code, _, stderr := typed(t, with("apikey", "create", "--name", "ERP", "--scope", c.scope, "--desk", c.desk)...); code != 1 || !strings.Contains(stderr, c.says) {
+				t.Errorf("apikey create %+v: %d %s", c, code, stderr)
+			}
+		}
+		list := func() string { return works(t, with("apikey", "list")...) }
+		if got := list(); !strings.HasPrefix(got, key[1]+"  "+key[2][:13]+`…  "ERP"  documents:submit,exchange:status  MP  created `) || !strings.Contains(got, "last used never, expires 2199-01-01T05:00:00Z\n") ||
+			strings.Contains(got, key[2]) {
+			t.Errorf("apikey list printed %q", got)
+		}
+		serve(t, at, func(base string) {
+			submit := `mutation { submitDocument(input: { externalId: "1", typeCode: "SOL", subject: "Solicita copia", sender: { kind: PERSON, name: "Rosa Huamán" } }) { document { state } duplicate } }`
+			for _, want := range []string{`{"state":"SUBMITTED"},"duplicate":false`, `{"state":"SUBMITTED"},"duplicate":true`} {
+				if got := post(t, base, key[2], submit); !strings.Contains(got, want) {
+					t.Errorf("submitted: %s", got)
+				}
+			}
+			for range 2 {
+				if stdout := works(t, with("apikey", "revoke", "--id", key[1])...); !strings.Contains(stdout, "revoked "+key[1]+" (ERP)") {
+					t.Errorf("apikey revoke printed %q", stdout)
+				}
+			}
+			if got := post(t, base, key[2], submit); !strings.Contains(got, "UNAUTHENTICATED") {
+				t.Errorf("with a revoked key: %s", got)
+			}
+		})
+		if got := list(); strings.Contains(got, "last used never") || !strings.Contains(got, ", revoked 2") {
+			t.Errorf("apikey list printed %q", got)
+		}
+		if code, _, stderr := typed(t, with("apikey", "revoke", "--id", "key_none")...); code != 1 || !strings.Contains(stderr, "NOT_FOUND") {
+			t.Errorf("revoking nothing: %d %s", code, stderr)
+		}
 
 		execute(t, url, "DELETE FROM schema_migrations") // as if this binary were newer than the database
 		if stdout := works(t, with("migrate", "--status")...); !strings.Contains(stdout, "pending") || strings.Contains(stdout, "applied") {

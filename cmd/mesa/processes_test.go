@@ -97,7 +97,7 @@ type twoProcesses struct {
 const (
 	readNotes  = `query Read($id: ID!) { node(id: $id) { ... on Document { notes } } }`
 	writeNotes = `mutation Write($id: ID!, $notes: String) { updateDocument(input: { documentId: $id, notes: $notes }) { document { notes } } }`
-	latest     = `{ documents(first: 1, filter: { states: [IN_PROCESS] }) { nodes { id } } }`
+	latest     = `{ documents(first: 50, filter: { states: [IN_PROCESS] }) { nodes { id availableActions } } }`
 )
 
 func startTwo(t *testing.T) *twoProcesses {
@@ -109,9 +109,11 @@ func startTwo(t *testing.T) *twoProcesses {
 	p.one, p.two = startProcess(t, p.flags...), startProcess(t, p.flags...)
 	p.token = strings.TrimSpace(works(t, "token", "--email", "jefe.mesa@demo.mesa.pe", "--database-url", database))
 	body, _ := p.one.must(p.token, latest, nil)
-	if p.document = regexp.MustCompile(`doc_\w+`).FindString(body); p.document == "" {
+	found := regexp.MustCompile(`"id":"(doc_\w+)","availableActions":\["UPDATE"`).FindStringSubmatch(body) // not one of the other desk
+	if found == nil {
 		t.Fatalf("no document: %s", body)
 	}
+	p.document = found[1]
 	return p
 }
 

@@ -1582,6 +1582,75 @@ func (ec *executionContext) fieldContext_Document_voidReason(_ context.Context, 
 	return graphql.NewScalarFieldContext("Document", field, false, false, "String")
 }
 
+func (ec *executionContext) _Document_notFiledReason(ctx context.Context, field graphql.CollectedField, obj *mesa.Document) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Document_notFiledReason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotFiledReason, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v mesa.NotFiledReason) graphql.Marshaler {
+			return ec.marshalONotFiledReason2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐNotFiledReason(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Document_notFiledReason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Document", field, false, false, "NotFiledReason")
+}
+
+func (ec *executionContext) _Document_notFiledText(ctx context.Context, field graphql.CollectedField, obj *mesa.Document) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Document_notFiledText(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotFiledText, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v mesa.Text) graphql.Marshaler {
+			return ec.marshalOString2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐText(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Document_notFiledText(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Document", field, false, false, "String")
+}
+
+func (ec *executionContext) _Document_externalId(ctx context.Context, field graphql.CollectedField, obj *mesa.Document) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Document_externalId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v mesa.Text) graphql.Marshaler {
+			return ec.marshalOString2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐText(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Document_externalId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Document", field, false, false, "String")
+}
+
 func (ec *executionContext) _Document_availableActions(ctx context.Context, field graphql.CollectedField, obj *mesa.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2773,6 +2842,76 @@ func UnmarshalBulkTagInput(ctx context.Context, raw any) (desk.BulkTagInput, err
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputDeclineSubmissionInput(ctx context.Context, obj any) (desk.DeclineSubmissionInput, error) {
+	var it desk.DeclineSubmissionInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"documentId", "reason", "text", "expectedVersion", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "documentId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("documentId"))
+			data, err := ec.unmarshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐDocumentID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DocumentID = data
+		case "reason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("reason"))
+			data, err := ec.unmarshalNNotFiledReason2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐNotFiledReason(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Reason = data
+		case "text":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("text"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Text = data
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDeclineSubmissionInput unmarshals raw into the DeclineSubmissionInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDeclineSubmissionInput(ctx context.Context, raw any) (desk.DeclineSubmissionInput, error) {
+	var out desk.DeclineSubmissionInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeclineSubmissionInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputDocumentBy(ctx context.Context, obj any) (db.DocumentBy, error) {
 	var it db.DocumentBy
 	if obj == nil {
@@ -3225,6 +3364,111 @@ func (ec *executionContext) unmarshalInputRegisterDocumentInput(ctx context.Cont
 func UnmarshalRegisterDocumentInput(ctx context.Context, raw any) (desk.RegisterDocumentInput, error) {
 	var out desk.RegisterDocumentInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "RegisterDocumentInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputRegisterSubmissionInput(ctx context.Context, obj any) (desk.RegisterSubmissionInput, error) {
+	var it desk.RegisterSubmissionInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"documentId", "typeId", "categoryId", "priority", "confidentiality", "tags", "notes", "dueOn", "expectedVersion", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "documentId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("documentId"))
+			data, err := ec.unmarshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐDocumentID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DocumentID = data
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐDocumentTypeID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = data
+		case "categoryId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("categoryId"))
+			data, err := ec.unmarshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐCategoryID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CategoryID = data
+		case "priority":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("priority"))
+			data, err := ec.unmarshalOPriority2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐPriority(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Priority = data
+		case "confidentiality":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("confidentiality"))
+			data, err := ec.unmarshalOConfidentiality2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐConfidentiality(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Confidentiality = data
+		case "tags":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tags"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Tags = data
+		case "notes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("notes"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Notes = data
+		case "dueOn":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dueOn"))
+			data, err := ec.unmarshalODate2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐDate(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DueOn = data
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRegisterSubmissionInput unmarshals raw into the RegisterSubmissionInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRegisterSubmissionInput(ctx context.Context, raw any) (desk.RegisterSubmissionInput, error) {
+	var out desk.RegisterSubmissionInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RegisterSubmissionInput", raw, &out)
 	return out, err
 }
 
@@ -4187,6 +4431,21 @@ func (ec *executionContext) _Document(ctx context.Context, sel ast.SelectionSet,
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "notFiledReason":
+			out.Values[i] = ec._Document_notFiledReason(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "notFiledText":
+			out.Values[i] = ec._Document_notFiledText(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalId":
+			out.Values[i] = ec._Document_externalId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "availableActions":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, true,
@@ -4862,6 +5121,11 @@ func (ec *executionContext) marshalNDeadlineDay2ᚖgithubᚗcomᚋmesapartesᚋm
 	return ec._DeadlineDay(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNDeclineSubmissionInput2githubᚗcomᚋmesapartesᚋmesaᚋdeskᚐDeclineSubmissionInput(ctx context.Context, v any) (desk.DeclineSubmissionInput, error) {
+	res, err := ec.unmarshalInputDeclineSubmissionInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalNDocument2ᚕᚖgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐDocumentᚄ(ctx context.Context, sel ast.SelectionSet, v []*mesa.Document) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -5053,6 +5317,16 @@ func (ec *executionContext) marshalNLight2githubᚗcomᚋmesapartesᚋmesaᚋmes
 	return v
 }
 
+func (ec *executionContext) unmarshalNNotFiledReason2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐNotFiledReason(ctx context.Context, v any) (mesa.NotFiledReason, error) {
+	var res mesa.NotFiledReason
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNNotFiledReason2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐNotFiledReason(ctx context.Context, sel ast.SelectionSet, v mesa.NotFiledReason) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNPartyKind2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐPartyKind(ctx context.Context, v any) (mesa.PartyKind, error) {
 	var res mesa.PartyKind
 	err := res.UnmarshalGQL(v)
@@ -5084,6 +5358,11 @@ func (ec *executionContext) marshalNRegisterDocumentPayload2ᚖgithubᚗcomᚋme
 		return graphql.Null
 	}
 	return ec._RegisterDocumentPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNRegisterSubmissionInput2githubᚗcomᚋmesapartesᚋmesaᚋdeskᚐRegisterSubmissionInput(ctx context.Context, v any) (desk.RegisterSubmissionInput, error) {
+	res, err := ec.unmarshalInputRegisterSubmissionInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNReopenDocumentInput2githubᚗcomᚋmesapartesᚋmesaᚋdeskᚐReopenDocumentInput(ctx context.Context, v any) (desk.ReopenDocumentInput, error) {
@@ -5330,6 +5609,16 @@ func (ec *executionContext) marshalOLight2ᚕgithubᚗcomᚋmesapartesᚋmesaᚋ
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalONotFiledReason2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐNotFiledReason(ctx context.Context, v any) (mesa.NotFiledReason, error) {
+	var res mesa.NotFiledReason
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalONotFiledReason2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐNotFiledReason(ctx context.Context, sel ast.SelectionSet, v mesa.NotFiledReason) graphql.Marshaler {
+	return v
 }
 
 func (ec *executionContext) unmarshalOOutcome2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐOutcome(ctx context.Context, v any) (mesa.Outcome, error) {

@@ -1565,6 +1565,16 @@ func (ec *executionContext) marshalNFloat2float64(ctx context.Context, sel ast.S
 	return graphql.WrapContextMarshaler(ctx, res)
 }
 
+func (ec *executionContext) unmarshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐAPIKeyID(ctx context.Context, v any) (mesa.APIKeyID, error) {
+	var res mesa.APIKeyID
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐAPIKeyID(ctx context.Context, sel ast.SelectionSet, v mesa.APIKeyID) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐArchiveRecordID(ctx context.Context, v any) (mesa.ArchiveRecordID, error) {
 	var res mesa.ArchiveRecordID
 	err := res.UnmarshalGQL(v)
@@ -1799,6 +1809,21 @@ func (ec *executionContext) marshalNString2githubᚗcomᚋmesapartesᚋmesaᚋme
 	return res
 }
 
+func (ec *executionContext) unmarshalNString2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐKeyScope(ctx context.Context, v any) (mesa.KeyScope, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := mesa.KeyScope(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNString2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐKeyScope(ctx context.Context, sel ast.SelectionSet, v mesa.KeyScope) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "String!")
+	}
+	return res
+}
+
 func (ec *executionContext) unmarshalNString2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐRoleCode(ctx context.Context, v any) (mesa.RoleCode, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := mesa.RoleCode(tmp)
@@ -1836,6 +1861,35 @@ func (ec *executionContext) marshalNString2string(ctx context.Context, sel ast.S
 		graphql.AddInvalidNullFromMarshaler(ctx, "String!")
 	}
 	return res
+}
+
+func (ec *executionContext) unmarshalNString2ᚕgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐKeyScopeᚄ(ctx context.Context, v any) ([]mesa.KeyScope, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]mesa.KeyScope, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNString2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐKeyScope(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNString2ᚕgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐKeyScopeᚄ(ctx context.Context, sel ast.SelectionSet, v []mesa.KeyScope) graphql.Marshaler {
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNString2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐKeyScope(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalNString2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
@@ -2104,6 +2158,41 @@ func (ec *executionContext) unmarshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesa
 
 func (ec *executionContext) marshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐUserID(ctx context.Context, sel ast.SelectionSet, v mesa.UserID) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) unmarshalOID2ᚕgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐAreaIDᚄ(ctx context.Context, v any) ([]mesa.AreaID, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]mesa.AreaID, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐAreaID(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOID2ᚕgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐAreaIDᚄ(ctx context.Context, sel ast.SelectionSet, v []mesa.AreaID) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐAreaID(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalOID2ᚕgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐCategoryIDᚄ(ctx context.Context, v any) ([]mesa.CategoryID, error) {

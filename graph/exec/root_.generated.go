@@ -25,6 +25,7 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
+	ApiKey() ApiKeyResolver
 	ArchiveRecord() ArchiveRecordResolver
 	Area() AreaResolver
 	AreaStatistics() AreaStatisticsResolver
@@ -48,6 +49,41 @@ type DirectiveRoot struct {
 }
 
 type ComplexityRoot struct {
+	ApiKey struct {
+		Areas         func(childComplexity int) int
+		CreatedAt     func(childComplexity int) int
+		CreatedBy     func(childComplexity int) int
+		ExpiresAt     func(childComplexity int) int
+		ID            func(childComplexity int) int
+		LastUsedAt    func(childComplexity int) int
+		Name          func(childComplexity int) int
+		Prefix        func(childComplexity int) int
+		PreviousUntil func(childComplexity int) int
+		RevokedAt     func(childComplexity int) int
+		Scopes        func(childComplexity int) int
+	}
+
+	ApiKeyConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ApiKeyEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	ApiKeyPayload struct {
+		APIKey func(childComplexity int) int
+	}
+
+	ApiKeySecretPayload struct {
+		APIKey func(childComplexity int) int
+		Secret func(childComplexity int) int
+	}
+
 	ArchiveDocumentPayload struct {
 		Document func(childComplexity int) int
 		Record   func(childComplexity int) int
@@ -284,12 +320,15 @@ type ComplexityRoot struct {
 		DocumentDate     func(childComplexity int) int
 		DueOn            func(childComplexity int) int
 		DueSource        func(childComplexity int) int
+		ExternalID       func(childComplexity int) int
 		ExternalNumber   func(childComplexity int) int
 		FileNumber       func(childComplexity int) int
 		FiledOn          func(childComplexity int) int
 		Folios           func(childComplexity int) int
 		ID               func(childComplexity int) int
 		Light            func(childComplexity int) int
+		NotFiledReason   func(childComplexity int) int
+		NotFiledText     func(childComplexity int) int
 		Notes            func(childComplexity int) int
 		Outcome          func(childComplexity int) int
 		Priority         func(childComplexity int) int
@@ -444,6 +483,8 @@ type ComplexityRoot struct {
 		BulkReceive         func(childComplexity int, input desk.BulkDerivationsInput) int
 		BulkTag             func(childComplexity int, input desk.BulkTagInput) int
 		CancelJob           func(childComplexity int, input model.CancelJobInput) int
+		CreateAPIKey        func(childComplexity int, input desk.CreateAPIKeyInput) int
+		DeclineSubmission   func(childComplexity int, input desk.DeclineSubmissionInput) int
 		DeriveDocument      func(childComplexity int, input desk.DeriveDocumentInput) int
 		EnqueueDiagnostic   func(childComplexity int, input desk.DiagnosticJobInput) int
 		ExtendDeadline      func(childComplexity int, input desk.ExtendDeadlineInput) int
@@ -452,14 +493,18 @@ type ComplexityRoot struct {
 		RecallDerivation    func(childComplexity int, input desk.DerivationReasonInput) int
 		ReceiveDerivation   func(childComplexity int, input desk.DerivationInput) int
 		RegisterDocument    func(childComplexity int, input desk.RegisterDocumentInput) int
+		RegisterSubmission  func(childComplexity int, input desk.RegisterSubmissionInput) int
 		RejectDerivation    func(childComplexity int, input desk.DerivationReasonInput) int
 		ReopenDocument      func(childComplexity int, input desk.ReopenDocumentInput) int
 		RestoreDocument     func(childComplexity int, input desk.RestoreDocumentInput) int
 		ResumeQueue         func(childComplexity int, input model.QueueInput) int
 		RetryJob            func(childComplexity int, input model.RetryJobInput) int
 		ReturnDerivation    func(childComplexity int, input desk.DerivationReasonInput) int
+		RevokeAPIKey        func(childComplexity int, input desk.RevokeAPIKeyInput) int
+		RotateAPIKey        func(childComplexity int, input desk.RotateAPIKeyInput) int
 		SignIn              func(childComplexity int, input desk.SignInInput) int
 		SignOut             func(childComplexity int) int
+		SubmitDocument      func(childComplexity int, input desk.SubmitDocumentInput) int
 		UnwatchDocument     func(childComplexity int, input desk.WatchDocumentInput) int
 		UpdateArchiveRecord func(childComplexity int, input desk.UpdateArchiveRecordInput) int
 		UpdateDocument      func(childComplexity int, input desk.UpdateDocumentInput) int
@@ -481,6 +526,7 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
+		APIKeys           func(childComplexity int, first *int, after *string) int
 		AreaMembers       func(childComplexity int, areaID string) int
 		Areas             func(childComplexity int) int
 		CacheStats        func(childComplexity int) int
@@ -621,6 +667,11 @@ type ComplexityRoot struct {
 		UrgentOpen     func(childComplexity int) int
 	}
 
+	SubmitDocumentPayload struct {
+		Document  func(childComplexity int) int
+		Duplicate func(childComplexity int) int
+	}
+
 	Subscription struct {
 		DocumentChanged func(childComplexity int, id string) int
 		JobUpdated      func(childComplexity int, id string) int
@@ -704,6 +755,131 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	ec := newExecutionContext(nil, e, nil)
 	_ = ec
 	switch typeName + "." + field {
+
+	case "ApiKey.areas":
+		if e.ComplexityRoot.ApiKey.Areas == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.Areas(childComplexity), true
+	case "ApiKey.createdAt":
+		if e.ComplexityRoot.ApiKey.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.CreatedAt(childComplexity), true
+	case "ApiKey.createdBy":
+		if e.ComplexityRoot.ApiKey.CreatedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.CreatedBy(childComplexity), true
+	case "ApiKey.expiresAt":
+		if e.ComplexityRoot.ApiKey.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.ExpiresAt(childComplexity), true
+	case "ApiKey.id":
+		if e.ComplexityRoot.ApiKey.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.ID(childComplexity), true
+	case "ApiKey.lastUsedAt":
+		if e.ComplexityRoot.ApiKey.LastUsedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.LastUsedAt(childComplexity), true
+	case "ApiKey.name":
+		if e.ComplexityRoot.ApiKey.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.Name(childComplexity), true
+	case "ApiKey.prefix":
+		if e.ComplexityRoot.ApiKey.Prefix == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.Prefix(childComplexity), true
+	case "ApiKey.previousUntil":
+		if e.ComplexityRoot.ApiKey.PreviousUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.PreviousUntil(childComplexity), true
+	case "ApiKey.revokedAt":
+		if e.ComplexityRoot.ApiKey.RevokedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.RevokedAt(childComplexity), true
+	case "ApiKey.scopes":
+		if e.ComplexityRoot.ApiKey.Scopes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.Scopes(childComplexity), true
+
+	case "ApiKeyConnection.edges":
+		if e.ComplexityRoot.ApiKeyConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyConnection.Edges(childComplexity), true
+	case "ApiKeyConnection.nodes":
+		if e.ComplexityRoot.ApiKeyConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyConnection.Nodes(childComplexity), true
+	case "ApiKeyConnection.pageInfo":
+		if e.ComplexityRoot.ApiKeyConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyConnection.PageInfo(childComplexity), true
+	case "ApiKeyConnection.totalCount":
+		if e.ComplexityRoot.ApiKeyConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyConnection.TotalCount(childComplexity), true
+
+	case "ApiKeyEdge.cursor":
+		if e.ComplexityRoot.ApiKeyEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyEdge.Cursor(childComplexity), true
+	case "ApiKeyEdge.node":
+		if e.ComplexityRoot.ApiKeyEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyEdge.Node(childComplexity), true
+
+	case "ApiKeyPayload.apiKey":
+		if e.ComplexityRoot.ApiKeyPayload.APIKey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyPayload.APIKey(childComplexity), true
+
+	case "ApiKeySecretPayload.apiKey":
+		if e.ComplexityRoot.ApiKeySecretPayload.APIKey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeySecretPayload.APIKey(childComplexity), true
+	case "ApiKeySecretPayload.secret":
+		if e.ComplexityRoot.ApiKeySecretPayload.Secret == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeySecretPayload.Secret(childComplexity), true
 
 	case "ArchiveDocumentPayload.document":
 		if e.ComplexityRoot.ArchiveDocumentPayload.Document == nil {
@@ -1683,6 +1859,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Document.DueSource(childComplexity), true
+	case "Document.externalId":
+		if e.ComplexityRoot.Document.ExternalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Document.ExternalID(childComplexity), true
 	case "Document.externalNumber":
 		if e.ComplexityRoot.Document.ExternalNumber == nil {
 			break
@@ -1719,6 +1901,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Document.Light(childComplexity), true
+	case "Document.notFiledReason":
+		if e.ComplexityRoot.Document.NotFiledReason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Document.NotFiledReason(childComplexity), true
+	case "Document.notFiledText":
+		if e.ComplexityRoot.Document.NotFiledText == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Document.NotFiledText(childComplexity), true
 	case "Document.notes":
 		if e.ComplexityRoot.Document.Notes == nil {
 			break
@@ -2409,6 +2603,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CancelJob(childComplexity, args["input"].(model.CancelJobInput)), true
+	case "Mutation.createApiKey":
+		if e.ComplexityRoot.Mutation.CreateAPIKey == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createApiKey_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateAPIKey(childComplexity, args["input"].(desk.CreateAPIKeyInput)), true
+	case "Mutation.declineSubmission":
+		if e.ComplexityRoot.Mutation.DeclineSubmission == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_declineSubmission_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeclineSubmission(childComplexity, args["input"].(desk.DeclineSubmissionInput)), true
 	case "Mutation.deriveDocument":
 		if e.ComplexityRoot.Mutation.DeriveDocument == nil {
 			break
@@ -2497,6 +2713,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RegisterDocument(childComplexity, args["input"].(desk.RegisterDocumentInput)), true
+	case "Mutation.registerSubmission":
+		if e.ComplexityRoot.Mutation.RegisterSubmission == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_registerSubmission_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RegisterSubmission(childComplexity, args["input"].(desk.RegisterSubmissionInput)), true
 	case "Mutation.rejectDerivation":
 		if e.ComplexityRoot.Mutation.RejectDerivation == nil {
 			break
@@ -2563,6 +2790,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ReturnDerivation(childComplexity, args["input"].(desk.DerivationReasonInput)), true
+	case "Mutation.revokeApiKey":
+		if e.ComplexityRoot.Mutation.RevokeAPIKey == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_revokeApiKey_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevokeAPIKey(childComplexity, args["input"].(desk.RevokeAPIKeyInput)), true
+	case "Mutation.rotateApiKey":
+		if e.ComplexityRoot.Mutation.RotateAPIKey == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_rotateApiKey_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RotateAPIKey(childComplexity, args["input"].(desk.RotateAPIKeyInput)), true
 	case "Mutation.signIn":
 		if e.ComplexityRoot.Mutation.SignIn == nil {
 			break
@@ -2580,6 +2829,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SignOut(childComplexity), true
+	case "Mutation.submitDocument":
+		if e.ComplexityRoot.Mutation.SubmitDocument == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_submitDocument_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SubmitDocument(childComplexity, args["input"].(desk.SubmitDocumentInput)), true
 	case "Mutation.unwatchDocument":
 		if e.ComplexityRoot.Mutation.UnwatchDocument == nil {
 			break
@@ -2680,6 +2940,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PriorityShare.Priority(childComplexity), true
 
+	case "Query.apiKeys":
+		if e.ComplexityRoot.Query.APIKeys == nil {
+			break
+		}
+
+		args, err := ec.field_Query_apiKeys_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.APIKeys(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Query.areaMembers":
 		if e.ComplexityRoot.Query.AreaMembers == nil {
 			break
@@ -3298,6 +3569,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Statistics.UrgentOpen(childComplexity), true
 
+	case "SubmitDocumentPayload.document":
+		if e.ComplexityRoot.SubmitDocumentPayload.Document == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SubmitDocumentPayload.Document(childComplexity), true
+	case "SubmitDocumentPayload.duplicate":
+		if e.ComplexityRoot.SubmitDocumentPayload.Duplicate == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SubmitDocumentPayload.Duplicate(childComplexity), true
+
 	case "Subscription.documentChanged":
 		if e.ComplexityRoot.Subscription.DocumentChanged == nil {
 			break
@@ -3557,8 +3841,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("BulkDeriveInput", ec.unmarshalInputBulkDeriveInput),
 			graphql.NewInputUnmarshaler("BulkTagInput", ec.unmarshalInputBulkTagInput),
 			graphql.NewInputUnmarshaler("CancelJobInput", ec.unmarshalInputCancelJobInput),
+			graphql.NewInputUnmarshaler("CreateApiKeyInput", ec.unmarshalInputCreateApiKeyInput),
 			graphql.NewInputUnmarshaler("DateRange", ec.unmarshalInputDateRange),
 			graphql.NewInputUnmarshaler("DateTimeRange", ec.unmarshalInputDateTimeRange),
+			graphql.NewInputUnmarshaler("DeclineSubmissionInput", ec.unmarshalInputDeclineSubmissionInput),
 			graphql.NewInputUnmarshaler("DerivationInput", ec.unmarshalInputDerivationInput),
 			graphql.NewInputUnmarshaler("DerivationReasonInput", ec.unmarshalInputDerivationReasonInput),
 			graphql.NewInputUnmarshaler("DerivationTargetInput", ec.unmarshalInputDerivationTargetInput),
@@ -3572,12 +3858,16 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("QueueInput", ec.unmarshalInputQueueInput),
 			graphql.NewInputUnmarshaler("ReassignDerivationInput", ec.unmarshalInputReassignDerivationInput),
 			graphql.NewInputUnmarshaler("RegisterDocumentInput", ec.unmarshalInputRegisterDocumentInput),
+			graphql.NewInputUnmarshaler("RegisterSubmissionInput", ec.unmarshalInputRegisterSubmissionInput),
 			graphql.NewInputUnmarshaler("ReopenDocumentInput", ec.unmarshalInputReopenDocumentInput),
 			graphql.NewInputUnmarshaler("RestoreDocumentInput", ec.unmarshalInputRestoreDocumentInput),
 			graphql.NewInputUnmarshaler("RetryJobInput", ec.unmarshalInputRetryJobInput),
+			graphql.NewInputUnmarshaler("RevokeApiKeyInput", ec.unmarshalInputRevokeApiKeyInput),
+			graphql.NewInputUnmarshaler("RotateApiKeyInput", ec.unmarshalInputRotateApiKeyInput),
 			graphql.NewInputUnmarshaler("SenderInput", ec.unmarshalInputSenderInput),
 			graphql.NewInputUnmarshaler("SignInInput", ec.unmarshalInputSignInInput),
 			graphql.NewInputUnmarshaler("StatisticsFilter", ec.unmarshalInputStatisticsFilter),
+			graphql.NewInputUnmarshaler("SubmitDocumentInput", ec.unmarshalInputSubmitDocumentInput),
 			graphql.NewInputUnmarshaler("UpdateArchiveRecordInput", ec.unmarshalInputUpdateArchiveRecordInput),
 			graphql.NewInputUnmarshaler("UpdateDocumentInput", ec.unmarshalInputUpdateDocumentInput),
 			graphql.NewInputUnmarshaler("VoidDocumentInput", ec.unmarshalInputVoidDocumentInput),
@@ -3675,6 +3965,151 @@ func newExecutionContext(
 }
 
 var sources = []*ast.Source{
+	{Name: "../../schema/apikey.graphqls", Input: `"May be called with an API key that has the scope. Every other root field is FORBIDDEN to API keys, except those that are ` + "`" + `@public` + "`" + `."
+directive @apiKey("Scope that the key needs." scope: String!) on FIELD_DEFINITION
+
+"Inside the institution: FORBIDDEN to API keys, wherever it stands."
+directive @staff on FIELD_DEFINITION | OBJECT
+
+extend type Query {
+  "All API keys, the newest first; a page of at most 200 (default 20). Needs ` + "`" + `apikey.manage` + "`" + `."
+  apiKeys("How many." first: Int, "After this cursor." after: String): ApiKeyConnection!
+}
+
+extend type Mutation {
+  "Creates an API key, with which a machine acts in its own name. Needs ` + "`" + `apikey.manage` + "`" + `."
+  createApiKey("The key." input: CreateApiKeyInput!): ApiKeySecretPayload!
+  "Gives an API key another secret; the present one goes on holding for the overlap. Needs ` + "`" + `apikey.manage` + "`" + `."
+  rotateApiKey("Which and for how long." input: RotateApiKeyInput!): ApiKeySecretPayload!
+  "Ends an API key at once. Needs ` + "`" + `apikey.manage` + "`" + `."
+  revokeApiKey("Which." input: RevokeApiKeyInput!): ApiKeyPayload!
+  """
+  Hands in a document: it waits, without a number, until the desk registers or declines it. The machine's own id makes a repeat harmless for
+  ever: with the same input it gives the first document as it stands now, with another IDEMPOTENCY_MISMATCH.
+  """
+  submitDocument("The document." input: SubmitDocumentInput!): SubmitDocumentPayload! @apiKey(scope: "documents:submit")
+}
+
+"What lets a machine act. Its secret goes where a session's token goes: ` + "`" + `Authorization: Bearer mesa_…` + "`" + `."
+type ApiKey {
+  "Opaque id."
+  id: ID!
+  "Name of the machine, as the audit trail calls it."
+  name: String!
+  "How its secret begins."
+  prefix: String!
+  "What it may do: ` + "`" + `documents:submit` + "`" + ` hands in documents, ` + "`" + `exchange:status` + "`" + ` reads how those stand that it handed in."
+  scopes: [String!]!
+  "The desks that it hands in to, the usual one first."
+  areas: [Area!]!
+  "Who created it, null when it was the operator."
+  createdBy: User
+  "When it was created."
+  createdAt: DateTime!
+  "When it stops working, null when it does not by itself."
+  expiresAt: DateTime
+  "Until when the secret before the last rotation works, null when there is none; it may be past."
+  previousUntil: DateTime
+  "When it was last used, to the minute; null when it never was."
+  lastUsedAt: DateTime
+  "When it was revoked, null while it works."
+  revokedAt: DateTime
+}
+
+"A page of API keys."
+type ApiKeyConnection {
+  "Items with their cursors."
+  edges: [ApiKeyEdge!]!
+  "Items."
+  nodes: [ApiKey!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are in all; counted only when asked for."
+  totalCount: Int!
+}
+
+"An API key in a page."
+type ApiKeyEdge {
+  "Names the place in the list."
+  cursor: String!
+  "The API key."
+  node: ApiKey!
+}
+
+"A new API key."
+input CreateApiKeyInput {
+  "Name of the machine, 2 to 100 characters."
+  name: String!
+  "What it may do: ` + "`" + `documents:submit` + "`" + `, ` + "`" + `exchange:status` + "`" + `."
+  scopes: [String!]!
+  "The desks that it hands in to, the usual one first; ` + "`" + `documents:submit` + "`" + ` needs one at least."
+  areaIds: [ID!]
+  "When it stops working; default: never by itself."
+  expiresAt: DateTime
+  "1 to 128 characters, remembered for 24 h: a repeat with the same input gives the same key, without its secret."
+  idempotencyKey: String
+}
+
+"Which API key gets another secret."
+input RotateApiKeyInput {
+  "Which key."
+  apiKeyId: ID!
+  "For how many hours the present secret goes on holding, 0 to 72. The one before it ends at once."
+  overlapHours: Int! = 24
+}
+
+"Which API key ends."
+input RevokeApiKeyInput {
+  "Which key."
+  apiKeyId: ID!
+}
+
+"An API key and its secret."
+type ApiKeySecretPayload {
+  "The key."
+  apiKey: ApiKey!
+  "The secret. It is shown here once, only its hash is kept: null for a repeat with the same idempotency key. Rotate the key if it was lost."
+  secret: String
+}
+
+"A changed API key."
+type ApiKeyPayload {
+  "The key as it is now."
+  apiKey: ApiKey!
+}
+
+"A document that a machine hands in."
+input SubmitDocumentInput {
+  "The machine's own id of it, 1 to 100 characters, one for each document that the key ever hands in."
+  externalId: String!
+  "Code of the kind of document, such as SOL."
+  typeCode: String!
+  "What it is about, 3 to 2000 characters."
+  subject: String!
+  "Who sends it."
+  sender: SenderInput!
+  "Number of sheets, 0 to 99999."
+  folios: Int! = 0
+  "The sender's own number of it, at most 100 characters."
+  externalNumber: String
+  "Date written on it, not in the future."
+  documentDate: Date
+  "What comes with it, at most 500 characters."
+  annexDescription: String
+  "NORMAL (default) or HIGH."
+  priority: Priority
+  "One of the key's desks; default: the first of them that is open."
+  deskAreaId: ID
+}
+
+"A document that was handed in."
+type SubmitDocumentPayload {
+  "The document as it stands now."
+  document: Document!
+  "Whether the key handed it in before."
+  duplicate: Boolean!
+}
+`, BuiltIn: false},
 	{Name: "../../schema/cache.graphqls", Input: `"How long the answer of a field may be kept and who may share it. A field below another narrows what its parents allow; a root field without it is never kept."
 directive @cacheControl("How long." tier: CacheTier, "Who may share it." scope: CacheScope) on FIELD_DEFINITION | OBJECT
 
@@ -3988,7 +4423,7 @@ enum Resolution {
 }
 
 "One leg of a document's route."
-type Derivation implements Node {
+type Derivation implements Node @staff {
   "Opaque id."
   id: ID!
   "Number, DER-{year}-{seq}."
@@ -4044,7 +4479,7 @@ type Derivation implements Node {
 }
 
 "A page of legs."
-type DerivationConnection {
+type DerivationConnection @staff {
   "Items with their cursors."
   edges: [DerivationEdge!]!
   "Items."
@@ -4284,14 +4719,18 @@ type BulkDerivationResult {
     last: Int
     "Before this cursor."
     before: String
-  ): DocumentConnection! @cacheControl(tier: HOT, scope: SCOPE)
+  ): DocumentConnection! @cacheControl(tier: HOT, scope: SCOPE) @apiKey(scope: "exchange:status")
   "One document by id, file number or tracking code; null when there is none or the viewer may not see it."
-  document("Exactly one way to name it." by: DocumentBy!): Document @cacheControl(tier: WARM, scope: SCOPE)
+  document("Exactly one way to name it." by: DocumentBy!): Document @cacheControl(tier: WARM, scope: SCOPE) @apiKey(scope: "exchange:status")
 }
 
 extend type Mutation {
   "Registers a document at the counter: number, tracking code, filing date and due date come back."
   registerDocument("The document." input: RegisterDocumentInput!): RegisterDocumentPayload!
+  "Accepts a submission: it gets what a document gets at the counter."
+  registerSubmission("Which, and what is to be changed." input: RegisterSubmissionInput!): DocumentPayload!
+  "Refuses a submission: it never gets a number, and the sender is told why."
+  declineSubmission("Which and why." input: DeclineSubmissionInput!): DocumentPayload!
   "Changes facts of a document. A null clears an optional field, an omitted one stays."
   updateDocument("The changes." input: UpdateDocumentInput!): DocumentPayload!
   "Cancels a document that was never derived. Its number stays consumed."
@@ -4316,7 +4755,7 @@ extend type Mutation {
 
 extend type Subscription {
   "Every event of a document from now on, with the document as it is then. Ends when the viewer may no longer see it."
-  documentChanged("Document." id: ID!): DocumentChange!
+  documentChanged("Document." id: ID!): DocumentChange! @apiKey(scope: "exchange:status")
 }
 
 "Where a document stands."
@@ -4337,6 +4776,18 @@ enum DocumentState {
   NOT_FILED
   "Cancelled before it went anywhere; final."
   VOIDED
+}
+
+"Why the desk refused a submission."
+enum NotFiledReason {
+  "It is for another institution."
+  WRONG_RECIPIENT
+  "It is here already."
+  DUPLICATE
+  "It cannot be read."
+  ILLEGIBLE
+  "It is no document at all."
+  SPAM
 }
 
 "The way a document came in."
@@ -4423,8 +4874,12 @@ enum Outcome {
 
 "What can be done with a document."
 enum Action {
-  "Register."
+  "Hand in by machine."
+  SUBMIT
+  "Register: a submission, where a document is there already."
   REGISTER
+  "Refuse a submission."
+  DECLINE
   "Change facts."
   UPDATE
   "Derive to other areas."
@@ -4521,7 +4976,7 @@ type Document implements Node {
   registeredAt: DateTime
   "Who accepted it."
   registeredBy: User
-  "The desk that registered it."
+  "The desk that registered it, or has to."
   desk: Area!
   "Kind of document."
   type: DocumentType!
@@ -4552,11 +5007,11 @@ type Document implements Node {
   "Every day from filing to the due date, and whether it counted."
   deadlineTrace: [DeadlineDay!]!
   "Another document it belongs with."
-  related: Document
+  related: Document @staff
   "Tags in alphabetical order."
-  tags: [String!]!
+  tags: [String!]! @staff
   "Remarks of the desk."
-  notes: String
+  notes: String @staff
   "The area that has to act now, the desk when none has."
   currentArea: Area!
   "All areas that have to act now."
@@ -4569,8 +5024,14 @@ type Document implements Node {
   outcome: Outcome
   "Why it was voided."
   voidReason: String
+  "Why the desk refused it, null unless it did."
+  notFiledReason: NotFiledReason
+  "What the sender is told about that."
+  notFiledText: String
+  "The id that the machine which handed it in has for it, null when it came in otherwise."
+  externalId: String
   "What the viewer could do with it now."
-  availableActions: [Action!]! @cacheControl(scope: VIEWER)
+  availableActions: [Action!]! @cacheControl(scope: VIEWER) @staff
   "Its legs in the order they were sent."
   derivations("How many, at most 200 (default 20)." first: Int, "After this cursor." after: String): DerivationConnection!
   "What happened to it, oldest first."
@@ -4767,6 +5228,44 @@ input RegisterDocumentInput {
   idempotencyKey: String
 }
 
+"A submission to be registered. What is not given stays as it was submitted."
+input RegisterSubmissionInput {
+  "Which document."
+  documentId: ID!
+  "Kind of document."
+  typeId: ID
+  "Finer kind, of that type."
+  categoryId: ID
+  "How urgent it is."
+  priority: Priority
+  "Who may see it; default, with another type: that type's."
+  confidentiality: Confidentiality
+  "All its tags."
+  tags: [String!]
+  "Remarks, at most 2000 characters."
+  notes: String
+  "Due date instead of the type's term; moves to the next business day."
+  dueOn: Date
+  "The version that was read; CONFLICT_VERSION when it is another by now."
+  expectedVersion: Int
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
+}
+
+"Which submission to refuse and why."
+input DeclineSubmissionInput {
+  "Which document."
+  documentId: ID!
+  "Why."
+  reason: NotFiledReason!
+  "What the sender is told, 10 to 1000 characters."
+  text: String!
+  "The version that was read."
+  expectedVersion: Int
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
+}
+
 "Changes of a document's facts."
 input UpdateDocumentInput {
   "Which document."
@@ -4846,7 +5345,7 @@ enum ArchiveState {
 }
 
 "One stay of a document in the archive."
-type ArchiveRecord implements Node {
+type ArchiveRecord implements Node @staff {
   "Opaque id."
   id: ID!
   "The document."
@@ -4990,7 +5489,7 @@ type DocumentChange {
 }
 
 "One thing that happened."
-type Event implements Node {
+type Event implements Node @staff {
   "Opaque id."
   id: ID!
   "When."
@@ -5030,7 +5529,7 @@ enum ActorKind {
 }
 
 "A page of events."
-type EventConnection {
+type EventConnection @staff {
   "Items with their cursors."
   edges: [EventEdge!]!
   "Items."
@@ -5751,7 +6250,7 @@ type Role {
 }
 
 "A member of staff."
-type User implements Node {
+type User implements Node @staff {
   "Opaque id."
   id: ID!
   "E-mail used to sign in."
@@ -5794,6 +6293,76 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // childFields_* functions provide shared child field context lookups.
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
+
+func (ec *executionContext) childFields_ApiKey(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ApiKey_id(ctx, field)
+	case "name":
+		return ec.fieldContext_ApiKey_name(ctx, field)
+	case "prefix":
+		return ec.fieldContext_ApiKey_prefix(ctx, field)
+	case "scopes":
+		return ec.fieldContext_ApiKey_scopes(ctx, field)
+	case "areas":
+		return ec.fieldContext_ApiKey_areas(ctx, field)
+	case "createdBy":
+		return ec.fieldContext_ApiKey_createdBy(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_ApiKey_createdAt(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_ApiKey_expiresAt(ctx, field)
+	case "previousUntil":
+		return ec.fieldContext_ApiKey_previousUntil(ctx, field)
+	case "lastUsedAt":
+		return ec.fieldContext_ApiKey_lastUsedAt(ctx, field)
+	case "revokedAt":
+		return ec.fieldContext_ApiKey_revokedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApiKey", field.Name)
+}
+
+func (ec *executionContext) childFields_ApiKeyConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ApiKeyConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ApiKeyConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ApiKeyConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ApiKeyConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApiKeyConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ApiKeyEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ApiKeyEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ApiKeyEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApiKeyEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_ApiKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "apiKey":
+		return ec.fieldContext_ApiKeyPayload_apiKey(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApiKeyPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ApiKeySecretPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "apiKey":
+		return ec.fieldContext_ApiKeySecretPayload_apiKey(ctx, field)
+	case "secret":
+		return ec.fieldContext_ApiKeySecretPayload_secret(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApiKeySecretPayload", field.Name)
+}
 
 func (ec *executionContext) childFields_ArchiveDocumentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
@@ -6303,6 +6872,12 @@ func (ec *executionContext) childFields_Document(ctx context.Context, field grap
 		return ec.fieldContext_Document_outcome(ctx, field)
 	case "voidReason":
 		return ec.fieldContext_Document_voidReason(ctx, field)
+	case "notFiledReason":
+		return ec.fieldContext_Document_notFiledReason(ctx, field)
+	case "notFiledText":
+		return ec.fieldContext_Document_notFiledText(ctx, field)
+	case "externalId":
+		return ec.fieldContext_Document_externalId(ctx, field)
 	case "availableActions":
 		return ec.fieldContext_Document_availableActions(ctx, field)
 	case "derivations":
@@ -6827,6 +7402,16 @@ func (ec *executionContext) childFields_Statistics(ctx context.Context, field gr
 		return ec.fieldContext_Statistics_topArea(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Statistics", field.Name)
+}
+
+func (ec *executionContext) childFields_SubmitDocumentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "document":
+		return ec.fieldContext_SubmitDocumentPayload_document(ctx, field)
+	case "duplicate":
+		return ec.fieldContext_SubmitDocumentPayload_duplicate(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SubmitDocumentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_TrayChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -17,6 +17,40 @@ type Node interface {
 	IsNode()
 }
 
+// A page of API keys.
+type APIKeyConnection struct {
+	// Items with their cursors.
+	Edges []*APIKeyEdge `json:"edges"`
+	// Items.
+	Nodes []*mesa.APIKey `json:"nodes"`
+	// Where the page stands.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are in all; counted only when asked for.
+	TotalCount int `json:"totalCount"`
+}
+
+// An API key in a page.
+type APIKeyEdge struct {
+	// Names the place in the list.
+	Cursor string `json:"cursor"`
+	// The API key.
+	Node *mesa.APIKey `json:"node"`
+}
+
+// A changed API key.
+type APIKeyPayload struct {
+	// The key as it is now.
+	APIKey *mesa.APIKey `json:"apiKey"`
+}
+
+// An API key and its secret.
+type APIKeySecretPayload struct {
+	// The key.
+	APIKey *mesa.APIKey `json:"apiKey"`
+	// The secret. It is shown here once, only its hash is kept: null for a repeat with the same idempotency key. Rotate the key if it was lost.
+	Secret *string `json:"secret,omitempty"`
+}
+
 // An archived document.
 type ArchiveDocumentPayload struct {
 	// The document as it is now.
@@ -425,6 +459,14 @@ type SignInPayload struct {
 type SignOutPayload struct {
 	// Always true; a token that did not work is an error.
 	Ok bool `json:"ok"`
+}
+
+// A document that was handed in.
+type SubmitDocumentPayload struct {
+	// The document as it stands now.
+	Document *mesa.Document `json:"document"`
+	// Whether the key handed it in before.
+	Duplicate bool `json:"duplicate"`
 }
 
 // Everything that can be followed over WebSocket (graphql-transport-ws) or SSE.

@@ -47,6 +47,6 @@ func errorCodes() string {
 func states() string {
 	documents, legs, copies := mesa.StateDiagrams()
 	return "# States\n\nPrinted from `mesa/moves.go` by `make generate`.\n\n## Documents\n\n```mermaid\n" + documents +
-		"```\n\nSUBMITTED, OBSERVED and NOT_FILED are part of the model; the ways into them come with submissions and observations.\n\n" +
+		"```\n\nOBSERVED is part of the model; the ways into it come with observations.\n\n" +
 		"## Derivations for action\n\n```mermaid\n" + legs + "```\n\n## Copies\n\n```mermaid\n" + copies + "```\n"
 }

@@ -15,12 +15,14 @@ import (
 type Change struct {
 	Tags    []mesa.Tag
 	Entries []string
-	Queued  []*mesa.Job  // that may be taken now or later
-	Jobs    []mesa.JobID // of which something that can be seen changed
+	Jobs    JobChange
 }
 
-// isNothing says that nobody has to be told.
-func (c Change) isNothing() bool { return len(c.Tags) == 0 && len(c.Queued) == 0 && len(c.Jobs) == 0 }
+// JobChange is what a committed transaction did to jobs.
+type JobChange struct {
+	Queued  []*mesa.Job  // that may be taken now or later
+	Changed []mesa.JobID // of which something that can be seen changed
+}
 
 // manyEntries is the number from which on a change moves everything rather than each thing.
 const manyEntries = 1000
@@ -30,8 +32,7 @@ type touched struct {
 	tags      map[mesa.Tag]bool
 	documents map[mesa.DocumentID]bool
 	entries   []string
-	queued    []*mesa.Job
-	jobs      []mesa.JobID
+	jobs      JobChange
 	anew      bool // nobody knows which grants are new: take all of them to be
 }
 
@@ -58,7 +59,10 @@ func (t *touched) events(events []*mesa.Event) {
 }
 
 // job notes that subscribers may see a job change.
-func (t *touched) job(id mesa.JobID) { t.jobs = append(t.jobs, id) }
+func (t *touched) job(id mesa.JobID) { t.jobs.Changed = append(t.jobs.Changed, id) }
+
+// queued notes that workers may take a job.
+func (t *touched) queued(jobs ...*mesa.Job) { t.jobs.Queued = append(t.jobs.Queued, jobs...) }
 
 func (t *touched) catalogue(version int64) {
 	t.tag(mesa.TheCatalogue)
@@ -81,7 +85,7 @@ func (tx *Tx) commit(ctx context.Context) (Change, error) {
 // that nothing stands between the commit and telling of it.
 func (tx *Tx) change(ctx context.Context) (Change, error) {
 	t := &tx.touched
-	change := Change{Queued: t.queued, Jobs: t.jobs}
+	change := Change{Jobs: t.jobs}
 	switch {
 	case tx.db.changed == nil || len(t.tags) == 0:
 		return change, nil

@@ -33,6 +33,8 @@ type Options struct {
 	Log      *slog.Logger     // default: discard
 	SlowAt   time.Duration    // statements from here on are logged; 0 logs none
 	Changed  func(Change)     // told of each commit before whoever made it goes on; it must not take long
+
+	JobsChanged func(JobChange) // the same for jobs
 }
 
 // DB is an open database. On SQLite one connection writes and several read; on PostgreSQL both are the same pool.
@@ -43,6 +45,7 @@ type DB struct {
 	log         *slog.Logger
 	commits     commits
 	changed     func(Change)
+	jobsChanged func(JobChange)
 
 	catalogue   atomic.Pointer[mesa.Catalogue]
 	catalogueMu sync.Mutex
@@ -56,7 +59,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	db := &DB{now: opts.Now, log: opts.Log, changed: opts.Changed}
+	db := &DB{now: opts.Now, log: opts.Log, changed: opts.Changed, jobsChanged: opts.JobsChanged}
 	if err := db.connect(url, opts); err != nil {
 		return nil, err
 	}
@@ -179,15 +182,23 @@ func (db *DB) retried(ctx context.Context, transaction func() (Change, error)) e
 	for try := 1; ; try++ {
 		change, err := transaction()
 		if err == nil {
-			if db.changed != nil && !change.isNothing() {
-				db.changed(change)
-			}
+			db.tell(change)
 			db.commits.announce()
 			return nil
 		}
 		if try == maxTries || !db.dialect.isRetryable(err) || ctx.Err() != nil {
 			return err
 		}
+	}
+}
+
+// tell tells whoever wants to know of what a commit changed.
+func (db *DB) tell(c Change) {
+	if db.changed != nil && len(c.Tags) > 0 {
+		db.changed(c)
+	}
+	if db.jobsChanged != nil && len(c.Jobs.Queued)+len(c.Jobs.Changed) > 0 {
+		db.jobsChanged(c.Jobs)
 	}
 }
 

@@ -52,7 +52,7 @@ func (tx *Tx) Enqueue(ctx context.Context, n NewJob) (job *mesa.Job, isNew bool,
 			return nil, false, fmt.Errorf("insert job: %w", err)
 		}
 		if added, err := result.RowsAffected(); err != nil || added > 0 {
-			tx.touched.queued = append(tx.touched.queued, job)
+			tx.touched.queued(job)
 			return job, true, err
 		}
 		other := &mesa.Job{}
@@ -309,7 +309,7 @@ func (tx *Tx) storeJob(ctx context.Context, j *mesa.Job, now time.Time) error {
 	}
 	tx.touched.job(j.ID)
 	if j.State == mesa.JobQueued {
-		tx.touched.queued = append(tx.touched.queued, j)
+		tx.touched.queued(j)
 	}
 	if err := tx.ringForNext(ctx, j); err != nil {
 		return err
@@ -327,7 +327,7 @@ func (tx *Tx) ringForNext(ctx context.Context, j *mesa.Job) error {
 	if err != nil {
 		return fmt.Errorf("find the next job of the key: %w", err)
 	}
-	tx.touched.queued = append(tx.touched.queued, next...)
+	tx.touched.queued(next...)
 	return nil
 }
 

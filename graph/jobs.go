@@ -101,7 +101,7 @@ func (r *Resolver) schedules(ctx context.Context) ([]*model.Schedule, error) {
 	now, zone := r.DB.Now(), catalogueOf(ctx).Calendar.Zone()
 	list := make([]*model.Schedule, len(mesa.ScheduleEntries))
 	for i, entry := range mesa.ScheduleEntries {
-		list[i] = &model.Schedule{Name: entry.Name, Cron: entry.Cron, Kind: entry.Kind, NextRun: jobs.NextDue(entry, now, zone)}
+		list[i] = &model.Schedule{Name: entry.Name, Cron: entry.Cron, Kind: entry.Kind, NextRun: jobs.NextDue(entry, now, zone).UTC()}
 		if fire, fired := fires[entry.Name]; fired {
 			list[i].LastRun, list[i].LastResult = &fire.FiredAt, fire.Result
 		}

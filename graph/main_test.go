@@ -24,6 +24,7 @@ import (
 	"github.com/mesapartes/mesa/internal/bus"
 	"github.com/mesapartes/mesa/internal/demo"
 	"github.com/mesapartes/mesa/internal/testkit"
+	"github.com/mesapartes/mesa/jobs"
 	"github.com/mesapartes/mesa/mesa"
 	"github.com/mesapartes/mesa/web"
 )
@@ -93,6 +94,7 @@ type world struct {
 	db      *db.DB
 	desk    *desk.Desk
 	feed    *bus.Feed
+	signals *jobs.Signals
 	web     *web.Server
 	handler http.Handler
 	log     *testkit.Output
@@ -115,7 +117,11 @@ func newWorld(t testing.TB, url string, clock *clock, kept *cache.Cache, opts db
 	t.Helper()
 	w := &world{t: t, clock: clock, log: &testkit.Output{}}
 	log := slog.New(slog.NewTextHandler(w.log, nil))
-	opts.Now, opts.Log, opts.MaxConns = clock.now, log, conns
+	signals, err := jobs.NewSignals("", "", log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Now, opts.Log, opts.MaxConns, opts.JobsChanged = clock.now, log, conns, signals.Changed
 	database, err := db.Open(t.Context(), url, opts)
 	if err != nil {
 		t.Fatal(err)
@@ -123,8 +129,10 @@ func newWorld(t testing.TB, url string, clock *clock, kept *cache.Cache, opts db
 	t.Cleanup(func() { kept.Close(); database.Close() })
 	w.db, w.desk, w.feed = database, desk.New(database, log), bus.New(database, log)
 	w.feed.Confirm = kept.Confirm
+	w.signals = signals
 	t.Cleanup(w.feed.Stop)
-	w.web = &web.Server{Resolver: &graph.Resolver{DB: database, Desk: w.desk, Feed: w.feed, Log: log, Cache: kept}, Log: log}
+	t.Cleanup(signals.Stop)
+	w.web = &web.Server{Resolver: &graph.Resolver{DB: database, Desk: w.desk, Feed: w.feed, Jobs: signals, Log: log, Cache: kept, Diagnostics: true}, Log: log}
 	w.handler = w.web.Handler()
 	return w
 }

@@ -74,7 +74,7 @@ func (q *queue) process() *queue {
 	signals, err := jobs.NewSignals(q.redis, q.prefix, slog.New(slog.DiscardHandler))
 	q.ok(err)
 	other.signals = signals
-	other.db, err = db.Open(q.Context(), q.url, db.Options{Changed: signals.Changed})
+	other.db, err = db.Open(q.Context(), q.url, db.Options{JobsChanged: signals.Changed})
 	q.ok(err)
 	signals.Start(other.db)
 	q.Cleanup(func() {

@@ -60,15 +60,15 @@ func (s *Signals) Stop() {
 }
 
 // Changed tells of what a transaction did to jobs. It does not block, and does nothing before Start.
-func (s *Signals) Changed(c db.Change) {
+func (s *Signals) Changed(c db.JobChange) {
 	if s.db == nil {
 		return
 	}
-	s.watch.mark(c.Jobs)
+	s.watch.mark(c.Changed)
 	now := s.db.Now()
 	s.ring(slices.DeleteFunc(slices.Clone(c.Queued), func(j *mesa.Job) bool { return j.RunAt.After(now) }))
-	if s.redis != nil && len(c.Jobs) > 0 {
-		s.redis.tell(c.Jobs)
+	if s.redis != nil && len(c.Changed) > 0 {
+		s.redis.tell(c.Changed)
 	}
 }
 

@@ -239,21 +239,26 @@ func (c *tokenCmd) Run(out *streams, s *settings) error {
 
 // withDesk runs a command of the operator on an up-to-date database, with the base catalogue if nothing is there yet.
 func withDesk(out *streams, s *settings, do func(d *desk.Desk, by *mesa.Actor) error) error {
+	return withStore(out, s, func(_ *store, d *desk.Desk, by *mesa.Actor) error { return do(d, by) })
+}
+
+// withStore is withDesk for commands that look at the database, too.
+func withStore(out *streams, s *settings, do func(st *store, d *desk.Desk, by *mesa.Actor) error) error {
 	log := s.logger(out.stderr)
-	database, err := s.openMigrated(out.ctx, log)
+	st, err := s.openMigrated(out.ctx, log)
 	if err != nil {
 		return err
 	}
-	defer database.Close()
-	if _, err := demo.CreateBase(out.ctx, database.DB); err != nil {
+	defer st.Close()
+	if _, err := demo.CreateBase(out.ctx, st.DB); err != nil {
 		return err
 	}
-	cat, err := database.Catalogue(out.ctx, 0)
+	cat, err := st.Catalogue(out.ctx, 0)
 	if err != nil {
 		return err
 	}
-	err = do(desk.New(database.DB, log), mesa.System(cat, "mesa"))
-	database.cache.Linger(out.ctx)
+	err = do(st, desk.New(st.DB, log), mesa.System(cat, "mesa"))
+	st.cache.Linger(out.ctx)
 	return err
 }
 

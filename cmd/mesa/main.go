@@ -20,6 +20,8 @@ type cli struct {
 	settings
 
 	Serve   serveCmd   `cmd:"" help:"Serve the API (and GraphiQL) until SIGTERM."`
+	Work    workCmd    `cmd:"" help:"Work in the background only, until SIGTERM: reports and whatever else is queued or due regularly."`
+	Jobs    jobsCmd    `cmd:"" help:"Look at the work in the background, retry, cancel, pause."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date."`
 	Seed    seedCmd    `cmd:"" help:"Add a large invented data set, to measure on."`
 	User    userCmd    `cmd:"" help:"Create accounts and set passwords."`

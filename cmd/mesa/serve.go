@@ -33,7 +33,9 @@ type serveCmd struct {
 	MetricsAddr string        `env:"MESA_METRICS_ADDR" help:"Address on which Prometheus finds metrics at /metrics, such as 127.0.0.1:9100; default: none."`
 	Origins     []string      `env:"MESA_ORIGINS" help:"Origins whose pages may use the API, such as https://app.example.org, separated by commas; the server's own always may."`
 	NoGraphiQL  bool          `name:"no-graphiql" env:"MESA_NO_GRAPHIQL" help:"Do not serve the GraphiQL page."`
+	NoWorkers   bool          `env:"MESA_NO_WORKERS" help:"Leave the work in the background to processes of mesa work."`
 	StopTimeout time.Duration `default:"10s" env:"MESA_STOP_TIMEOUT" help:"How long running requests may take to end at SIGTERM."`
+	working
 }
 
 // gcPercent trades memory for time: a page of documents is some thousands of small short-lived values, and collecting them at the
@@ -43,18 +45,23 @@ const (
 	memoryLimit = 2 << 30
 )
 
-// Run starts everything in order: database, schema, institution, desk, feed, listener. The stop is its mirror.
-func (c *serveCmd) Run(out *streams, s *settings) error {
-	log := s.logger(out.stderr)
-	if err := web.CheckOrigins(c.Origins); err != nil {
-		return err
-	}
+// limitMemory sets the pace of the collector unless the operator did.
+func limitMemory() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
+}
+
+// Run starts everything in order: database, schema, institution, desk, feed, workers, listener. The stop is its mirror.
+func (c *serveCmd) Run(out *streams, s *settings) error {
+	log := s.logger(out.stderr)
+	if err := web.CheckOrigins(c.Origins); err != nil {
+		return err
+	}
+	limitMemory()
 	database, err := s.open(out.ctx, log)
 	if err != nil {
 		return err
@@ -75,7 +82,7 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 	feed.Confirm = database.cache.Confirm
 	defer feed.Stop()
 	server := &web.Server{
-		Resolver:      &graph.Resolver{DB: database.DB, Desk: desk.New(database.DB, log), Feed: feed, Log: log, Cache: database.cache, Documents: documents},
+		Resolver:      &graph.Resolver{DB: database.DB, Desk: desk.New(database.DB, log), Feed: feed, Jobs: database.signals, Log: log, Cache: database.cache, Documents: documents, Diagnostics: s.Diagnostics},
 		Log:           log,
 		Introspection: s.Mode != "production",
 		GraphiQL:      !c.NoGraphiQL,
@@ -86,7 +93,14 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 		return err
 	}
 	defer stopMetrics()
-	return c.listen(out, s, server, feed, log)
+	var work *background
+	if !c.NoWorkers {
+		if work, err = s.startWork(out.ctx, c.working, database, log); err != nil {
+			return err
+		}
+		defer work.stop()
+	}
+	return c.listen(out, s, server, feed, work, log)
 }
 
 // serveMetrics listens for Prometheus on an address of its own, which is not for strangers.
@@ -142,8 +156,8 @@ func writeCredentials(path string, credentials []demo.Credential) error {
 	return os.Rename(path+".new", path)
 }
 
-// listen serves until ctx ends, then lets running requests end.
-func (c *serveCmd) listen(out *streams, s *settings, server *web.Server, feed *bus.Feed, log *slog.Logger) error {
+// listen serves until ctx ends, then lets running requests and jobs end.
+func (c *serveCmd) listen(out *streams, s *settings, server *web.Server, feed *bus.Feed, work *background, log *slog.Logger) error {
 	listener, err := net.Listen("tcp", c.Addr)
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w", err)
@@ -166,6 +180,9 @@ func (c *serveCmd) listen(out *streams, s *settings, server *web.Server, feed *b
 	}
 	log.Info("stopping")
 	server.Stop()
+	working := make(chan struct{})
+	go func() { defer close(working); work.stop() }() // while requests end
+	defer func() { <-working }()
 	feed.Stop()
 	closeSockets()
 	ctx, cancel := context.WithTimeout(context.Background(), c.StopTimeout)
@@ -176,6 +193,7 @@ func (c *serveCmd) listen(out *streams, s *settings, server *web.Server, feed *b
 	if c.AddrFile != "" {
 		_ = os.Remove(c.AddrFile)
 	}
+	<-working
 	log.Info("stopped")
 	return nil
 }

@@ -15,18 +15,20 @@ import (
 	"github.com/mesapartes/mesa/cache"
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/graph"
+	"github.com/mesapartes/mesa/jobs"
 )
 
 // settings are what an operator can set. Each is a flag, an environment variable and a line of the env file.
 type settings struct {
 	DataDir     string        `default:"./var" env:"MESA_DATA_DIR" help:"Folder for the embedded database and other files."`
 	DatabaseURL string        `env:"MESA_DATABASE_URL" help:"sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME; default: mesa.db in the data folder." secret:"url"`
-	RedisURL    string        `env:"MESA_REDIS_URL" help:"redis://:PASSWORD@HOST:6379/0 to share the cache between processes; without it each keeps its own." secret:"url"`
+	RedisURL    string        `env:"MESA_REDIS_URL" help:"redis://:PASSWORD@HOST:6379/0 to share the cache and announce jobs between processes." secret:"url"`
 	RedisPrefix string        `default:"mesa" env:"MESA_REDIS_PREFIX" help:"Beginning of every key in Redis: one for each database."`
 	NoCache     bool          `env:"MESA_NO_CACHE" help:"Keep no answers."`
 	CacheMiB    int64         `default:"64" env:"MESA_CACHE_MIB" help:"Memory for kept answers, in MiB."`
 	MaxConns    int           `default:"0" env:"MESA_DATABASE_CONNECTIONS" help:"Connections to PostgreSQL; 0 chooses by the number of processors."`
 	Mode        string        `default:"development" enum:"development,production" env:"MESA_MODE" help:"In production strangers cannot explore the schema, and the clock cannot be set."`
+	Diagnostics bool          `env:"MESA_DIAGNOSTICS" help:"Let administrators add jobs that try the queue: they take time, fail, or crash the worker."`
 	Clock       string        `env:"MESA_CLOCK" help:"Instant (RFC 3339) at which the clock starts, to show and test deadlines; not in production."`
 	Log         string        `default:"text" enum:"json,text" env:"MESA_LOG" help:"Form of the log."`
 	LogLevel    slog.Level    `default:"info" env:"MESA_LOG_LEVEL" help:"debug, info, warn or error."`
@@ -68,20 +70,25 @@ func (s *settings) databaseURL() (string, error) {
 	return "sqlite://" + filepath.Join(s.DataDir, "mesa.db"), nil
 }
 
-// store is the database and the cache that is told of its changes.
+// store is the database, and what is told of its changes.
 type store struct {
 	*db.DB
-	cache *cache.Cache // nil when nothing is kept
+	cache   *cache.Cache // nil when nothing is kept
+	signals *jobs.Signals
 }
 
-// Close closes both. It can be called twice.
+// Close closes all. It can be called twice.
 func (s *store) Close() error {
 	s.cache.Close()
+	s.signals.Stop()
 	return s.DB.Close()
 }
 
-// watch lets the cache look for changes that it was not told of. The schema has to be up to date by then.
-func (s *store) watch(ctx context.Context) error { return s.cache.Watch(ctx, s.DB) }
+// watch lets the cache and those who wait for jobs look for changes that they were not told of. The schema has to be up to date by then.
+func (s *store) watch(ctx context.Context) error {
+	s.signals.Start(s.DB)
+	return s.cache.Watch(ctx, s.DB)
+}
 
 // open connects to the database and makes the cache. A command that shares its Redis with servers tells them of its changes.
 func (s *settings) open(ctx context.Context, log *slog.Logger) (*store, error) {
@@ -103,13 +110,18 @@ func (s *settings) open(ctx context.Context, log *slog.Logger) (*store, error) {
 			return nil, err
 		}
 	}
+	if st.signals, err = jobs.NewSignals(s.RedisURL, s.RedisPrefix, log); err != nil {
+		st.cache.Close()
+		return nil, err
+	}
 	changed := func(c db.Change) { st.cache.Move(c.Tags, c.Entries) }
 	if st.cache == nil {
 		changed = nil
 	}
-	st.DB, err = db.Open(ctx, url, db.Options{MaxConns: s.MaxConns, Now: now, Log: log, SlowAt: s.SlowAt, Changed: changed})
+	st.DB, err = db.Open(ctx, url, db.Options{MaxConns: s.MaxConns, Now: now, Log: log, SlowAt: s.SlowAt, Changed: changed, JobsChanged: st.signals.Changed})
 	if err != nil {
 		st.cache.Close()
+		st.signals.Stop()
 		return nil, err
 	}
 	return st, nil

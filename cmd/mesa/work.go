@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/mesapartes/mesa/jobs"
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// working are the settings of a process that does work in the background.
+type working struct {
+	Lease       time.Duration `default:"30s" env:"MESA_LEASE" help:"A worker that said nothing for so long is taken for dead, and its jobs are given to others."`
+	Heartbeat   time.Duration `default:"0s" env:"MESA_HEARTBEAT" help:"How often a worker says that it works; 0 is a third of the lease."`
+	RescueEvery time.Duration `default:"5s" env:"MESA_RESCUE_EVERY" help:"How often the jobs of dead workers are looked for."`
+	Poll        time.Duration `default:"1s" env:"MESA_POLL" help:"How often an idle worker looks for jobs of which it was not told."`
+	SoftStop    time.Duration `default:"20s" env:"MESA_SOFT_STOP" help:"How long jobs may go on at SIGTERM before they are handed back."`
+}
+
+func (w working) timing() (jobs.Timing, error) {
+	t := jobs.Timing{Lease: w.Lease, Heartbeat: w.Heartbeat, RescueEvery: w.RescueEvery, Poll: w.Poll, SoftStop: w.SoftStop}
+	return t, t.Check()
+}
+
+// background is the work of a process in the background: its worker and its schedule.
+type background struct {
+	schedule *jobs.Schedule
+	cancel   context.CancelFunc
+	running  sync.WaitGroup
+}
+
+// startWork starts the worker and the schedule of a process.
+func (s *settings) startWork(ctx context.Context, w working, st *store, log *slog.Logger) (*background, error) {
+	timing, err := w.timing()
+	if err != nil {
+		return nil, err
+	}
+	cat, err := st.Catalogue(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	b := &background{}
+	if b.schedule, err = jobs.NewSchedule(st.DB, cat.Calendar.Zone(), log); err != nil {
+		return nil, err
+	}
+	pool := jobs.NewPool(st.DB, st.signals, s.handlers(st), timing, log)
+	var work context.Context
+	work, b.cancel = context.WithCancel(context.Background())
+	b.running.Go(func() { pool.Run(work) })
+	b.schedule.Start(ctx)
+	log.Info("working", "lease", w.Lease, "poll", w.Poll, "soft stop", w.SoftStop)
+	return b, nil
+}
+
+// handlers are the handlers of all kinds of jobs.
+func (s *settings) handlers(st *store) jobs.Handlers {
+	return jobs.Handlers{
+		mesa.JobDiagnostic: jobs.Diagnostic,
+		mesa.JobRetention:  jobs.Retention(st.DB),
+		mesa.JobUpkeep:     jobs.Upkeep(st.DB),
+	}
+}
+
+// stop takes no more jobs, and returns when those that run have ended or were handed back. It can be called twice, and on nil.
+func (b *background) stop() {
+	if b == nil {
+		return
+	}
+	b.schedule.Stop()
+	b.cancel()
+	b.running.Wait()
+}
+
+type workCmd struct{ working }
+
+// Run works until SIGTERM.
+func (c *workCmd) Run(out *streams, s *settings) error {
+	log := s.logger(out.stderr)
+	limitMemory()
+	st, err := s.openMigrated(out.ctx, log)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	b, err := s.startWork(out.ctx, c.working, st, log)
+	if err != nil {
+		return err
+	}
+	<-out.ctx.Done()
+	log.Info("stopping")
+	b.stop()
+	log.Info("stopped")
+	return nil
+}

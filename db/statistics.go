@@ -480,6 +480,33 @@ func (f *Figures) readAttended(ctx context.Context) (attended, error) {
 	return done, nil
 }
 
+// AttentionByType is how the attended of each type were attended; a type without any is missing.
+func (f *Figures) AttentionByType(ctx context.Context) (map[mesa.DocumentTypeID]mesa.TypeAttention, error) {
+	var rows []struct {
+		TypeID              mesa.DocumentTypeID
+		FiledOn, AttendedOn mesa.Date
+		N                   int
+	}
+	const columns = "document.type_id, document.filed_on, document.attended_on"
+	if err := f.done().ColumnExpr(columns+", count(*) AS n").GroupExpr(columns).Scan(ctx, &rows); err != nil {
+		return nil, fmt.Errorf("attended by type: %w", err)
+	}
+	days := map[mesa.DocumentTypeID]mesa.Histogram{}
+	types := map[mesa.DocumentTypeID]mesa.TypeAttention{}
+	for _, row := range rows {
+		if days[row.TypeID] == nil {
+			days[row.TypeID] = mesa.Histogram{}
+		}
+		days[row.TypeID].Add(f.v.cat.Calendar.BusinessDaysBetween(row.FiledOn, row.AttendedOn), row.N)
+		types[row.TypeID] = mesa.TypeAttention{Attended: types[row.TypeID].Attended + row.N}
+	}
+	for id, t := range types {
+		t.Days = days[id].Spread(1)
+		types[id] = t
+	}
+	return types, nil
+}
+
 // tenthsOfHours is an SQL expression: seconds in tenths of hours, halves up.
 func tenthsOfHours(seconds string) string { return "(" + seconds + " + 180) / 360" }
 

@@ -98,7 +98,7 @@ func (d *Desk) CancelJob(ctx context.Context, by *mesa.Actor, id mesa.JobID) (jo
 		if outcome, err = tx.CancelJob(ctx, job); err != nil || outcome == mesa.AlreadyFinished {
 			return err
 		}
-		return noteOnJobs(ctx, tx, by, mesa.JobStopped, string(id))
+		return note(ctx, tx, by, mesa.JobStopped, string(id))
 	})
 	return job, outcome, err
 }
@@ -113,7 +113,7 @@ func (d *Desk) RetryJob(ctx context.Context, by *mesa.Actor, id mesa.JobID, key 
 			if err := tx.RetryJob(ctx, job); err != nil {
 				return err
 			}
-			return noteOnJobs(ctx, tx, by, mesa.JobRetried, string(id))
+			return note(ctx, tx, by, mesa.JobRetried, string(id))
 		})
 	})
 	return job, err
@@ -133,7 +133,7 @@ func (d *Desk) PauseQueue(ctx context.Context, by *mesa.Actor, name string, paus
 		if pause {
 			what = mesa.QueuePaused
 		}
-		return noteOnJobs(ctx, tx, by, what, name)
+		return note(ctx, tx, by, what, name)
 	})
 }
 
@@ -147,7 +147,8 @@ func (d *Desk) onJobs(ctx context.Context, by *mesa.Actor, verb func(tx *db.Tx) 
 	})
 }
 
-func noteOnJobs(ctx context.Context, tx *db.Tx, by *mesa.Actor, what mesa.EventType, object string) error {
+// note records what somebody did to something that is no document.
+func note(ctx context.Context, tx *db.Tx, by *mesa.Actor, what mesa.EventType, object string) error {
 	e := mesa.NewEvent(tx.IDs(), by, tx.Now(), what)
 	e.ObjectID = object
 	return tx.AppendEvents(ctx, []*mesa.Event{e})

@@ -111,51 +111,55 @@ func (r *Resolver) schedules(ctx context.Context) ([]*model.Schedule, error) {
 
 // jobUpdates follows a job for as long as the subscriber may see it.
 func (r *Resolver) jobUpdates(ctx context.Context, id mesa.JobID) (<-chan *mesa.Job, error) {
-	return followJob(ctx, r, id, func(_ context.Context, actor *mesa.Actor, job *mesa.Job) (*mesa.Job, error) {
+	return followJob(ctx, r, id, func(_ context.Context, actor *mesa.Actor, job *mesa.Job) (told[*mesa.Job], error) {
 		if !seesJob(actor, job) {
-			return nil, mesa.ErrNotFound("id")
+			return told[*mesa.Job]{}, mesa.ErrNotFound("id")
 		}
-		return job, nil
+		return told[*mesa.Job]{job, job}, nil
 	})
 }
 
+// told is what a subscriber is told of a job, and the job as it was by then.
+type told[T any] struct {
+	message T
+	job     *mesa.Job
+}
+
 // followJob sends what tell makes of a job as it is now, then of each newer state, until the final one was sent, the reader leaves, the
-// server stops or tell refuses. States in between may be left out.
-func followJob[T any](ctx context.Context, r *Resolver, id mesa.JobID, tell func(context.Context, *mesa.Actor, *mesa.Job) (*T, error)) (<-chan *T, error) {
+// server stops or tell refuses. States in between may be left out. tell may find the job newer than it is told.
+func followJob[T any](ctx context.Context, r *Resolver, id mesa.JobID, tell func(context.Context, *mesa.Actor, *mesa.Job) (told[T], error)) (<-chan T, error) {
 	following, leave := context.WithCancel(ctx)
 	changes := r.Jobs.Follow(following, id) // before the job is read, so that no change falls between
 	job, err := r.jobNow(ctx, id)
-	var message *T
+	var now told[T]
 	if err == nil {
-		message, err = tell(ctx, viewOf(ctx).Actor(), job)
+		now, err = tell(ctx, viewOf(ctx).Actor(), job)
 	}
 	if err != nil {
 		leave()
 		return nil, err
 	}
 	token := callerOf(ctx).token
-	out := make(chan *T)
+	out := make(chan T)
 	go func() {
 		defer leave()
 		defer close(out)
-		for rev := job.Rev; ; rev = job.Rev {
+		for {
 			select {
-			case out <- message:
+			case out <- now.message:
 			case <-ctx.Done():
 				return
 			}
-			if job.State.IsFinal() {
+			if now.job.State.IsFinal() {
 				return
 			}
-			for job.Rev <= rev {
-				var open bool
-				if job, open = <-changes; !open {
-					return
-				}
+			newer := nextAfter(now.job.Rev, changes)
+			if newer == nil {
+				return
 			}
 			actor, err := r.DB.Actor(ctx, token)
 			if err == nil {
-				message, err = tell(ctx, actor, job)
+				now, err = tell(ctx, actor, newer)
 			}
 			if err != nil {
 				return
@@ -163,6 +167,16 @@ func followJob[T any](ctx context.Context, r *Resolver, id mesa.JobID, tell func
 		}
 	}()
 	return out, nil
+}
+
+// nextAfter waits for a state that is newer than a revision, nil when there will be none.
+func nextAfter(rev int64, changes <-chan *mesa.Job) *mesa.Job {
+	for job := range changes {
+		if job.Rev > rev {
+			return job
+		}
+	}
+	return nil
 }
 
 // jobNow reads a job; NotFound when there is none.

@@ -30,6 +30,7 @@ type loaders struct {
 	DerivationPages          *dataloadgen.Loader[db.ChildPage, *db.Slice[*mesa.Derivation]]
 	TimelinePages            *dataloadgen.Loader[db.ChildPage, *db.Slice[*mesa.Event]]
 	Job                      *dataloadgen.Loader[mesa.JobID, *mesa.Job]
+	Report                   *dataloadgen.Loader[mesa.ReportID, *mesa.ReportRun]
 	AttemptsByJob            *dataloadgen.Loader[mesa.JobID, []*mesa.JobAttempt]
 }
 
@@ -47,6 +48,7 @@ func (r *Resolver) withLoaders(ctx context.Context, view *db.View) context.Conte
 		DerivationPages:          loader(ctx, view.DerivationPages),
 		TimelinePages:            loader(ctx, view.TimelinePages),
 		Job:                      loader(ctx, r.DB.JobsByID),
+		Report:                   loader(ctx, r.DB.ReportsByID),
 		AttemptsByJob:            loader(ctx, r.DB.AttemptsByJob),
 	})
 }

@@ -32,6 +32,8 @@ func (r *Resolver) node(ctx context.Context, id string) (model.Node, error) {
 			job = nil
 		}
 		return asNode(job, err)
+	case mesa.ReportNode:
+		return asNode(r.report(ctx, mesa.ReportID(id)))
 	case mesa.AreaNode:
 		return asNode(cat.Area(mesa.AreaID(id)), nil)
 	case mesa.UserNode:

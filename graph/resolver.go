@@ -11,6 +11,8 @@ import (
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/internal/bus"
+	"github.com/mesapartes/mesa/internal/files"
+	"github.com/mesapartes/mesa/internal/secret"
 	"github.com/mesapartes/mesa/jobs"
 )
 
@@ -27,6 +29,9 @@ type Resolver struct {
 
 	Cache     *cache.Cache // nil keeps nothing
 	Documents *Documents   // nil knows no document
+
+	Files files.Store     // of reports; nil where none are made
+	Keys  *secret.Keyring // sign links to them
 
 	Diagnostics bool // whether administrators may add jobs that try the queue
 }

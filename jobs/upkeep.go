@@ -4,33 +4,41 @@ import (
 	"context"
 
 	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/internal/files"
 )
 
 // forgetBatch bounds how long a deletion keeps others from writing.
 const forgetBatch = 500
 
-// Retention deletes what was kept for long enough: jobs that ended, keys of idempotency.
-func Retention(database *db.DB) Handler {
+// Retention deletes what was kept for long enough: the files of reports, jobs that ended, keys of idempotency.
+func Retention(database *db.DB, store files.Store) Handler {
 	return func(ctx context.Context, w *Work) (Done, error) {
-		forgotten := map[string]int64{}
+		expired, orphans, err := expireReports(ctx, database, store)
+		if err != nil {
+			return Done{}, err
+		}
+		forgotten := map[string]int64{"reportFiles": expired, "orphanFiles": orphans}
 		for _, kind := range []struct {
 			name   string
 			forget func(ctx context.Context, limit int) (int64, error)
 		}{
 			{"jobs", database.ForgetJobs}, {"idempotencyKeys", database.ForgetIdempotencyKeys},
 		} {
-			for {
-				n, err := kind.forget(ctx, forgetBatch)
-				if err != nil {
-					return Done{}, err
-				}
-				forgotten[kind.name] += n
-				if n < forgetBatch {
-					break
-				}
+			if forgotten[kind.name], err = forgetAll(ctx, kind.forget); err != nil {
+				return Done{}, err
 			}
 		}
 		return Done{Result: forgotten}, nil
+	}
+}
+
+func forgetAll(ctx context.Context, forget func(ctx context.Context, limit int) (int64, error)) (total int64, err error) {
+	for {
+		n, err := forget(ctx, forgetBatch)
+		total += n
+		if err != nil || n < forgetBatch {
+			return total, err
+		}
 	}
 }
 

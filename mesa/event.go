@@ -52,6 +52,8 @@ const (
 	DemoCreated     EventType = "system.demo_created"
 	DataSeeded      EventType = "system.seeded"
 	SystemMigrated  EventType = "system.migrated"
+	ReportRequested EventType = "report.requested"
+	ReportFetched   EventType = "report.downloaded"
 	JobRetried      EventType = "job.retried"
 	JobStopped      EventType = "job.cancel_requested"
 	QueuePaused     EventType = "queue.paused"

@@ -28,6 +28,7 @@ type (
 	ArchiveRecordID string
 	SessionID       string
 	JobID           string
+	ReportID        string
 	APIKeyID        string
 )
 
@@ -46,6 +47,7 @@ const (
 	archivePrefix    = "arc_"
 	sessionPrefix    = "ses_"
 	jobPrefix        = "job_"
+	reportPrefix     = "rep_"
 	apiKeyPrefix     = "key_"
 )
 
@@ -118,6 +120,9 @@ func (g *IDs) Session(at time.Time) SessionID { return SessionID(g.make(sessionP
 // Job makes a job id of the instant.
 func (g *IDs) Job(at time.Time) JobID { return JobID(g.make(jobPrefix, at)) }
 
+// Report makes a report id of the instant.
+func (g *IDs) Report(at time.Time) ReportID { return ReportID(g.make(reportPrefix, at)) }
+
 // APIKey makes an API key id of the instant.
 func (g *IDs) APIKey(at time.Time) APIKeyID { return APIKeyID(g.make(apiKeyPrefix, at)) }
 
@@ -136,11 +141,12 @@ const (
 	ArchiveRecordNode
 	EventNode
 	JobNode
+	ReportNode
 )
 
 var nodeKinds = map[string]NodeKind{
 	areaPrefix: AreaNode, userPrefix: UserNode, typePrefix: DocumentTypeNode, categoryPrefix: CategoryNode,
-	documentPrefix: DocumentNode, derivationPrefix: DerivationNode, archivePrefix: ArchiveRecordNode, eventPrefix: EventNode, jobPrefix: JobNode,
+	documentPrefix: DocumentNode, derivationPrefix: DerivationNode, archivePrefix: ArchiveRecordNode, eventPrefix: EventNode, jobPrefix: JobNode, reportPrefix: ReportNode,
 }
 
 // KindOf reads the type from an id.
@@ -276,3 +282,9 @@ func (id APIKeyID) MarshalGQL(w io.Writer) { writeString(w, string(id)) }
 
 // UnmarshalGQL reads an id.
 func (id *APIKeyID) UnmarshalGQL(v any) error { return readID(v, id) }
+
+// MarshalGQL writes the id.
+func (id ReportID) MarshalGQL(w io.Writer) { writeString(w, string(id)) }
+
+// UnmarshalGQL reads an id.
+func (id *ReportID) UnmarshalGQL(v any) error { return readID(v, id) }

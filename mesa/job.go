@@ -62,6 +62,7 @@ type JobKind string
 // The kinds of work.
 const (
 	JobDiagnostic JobKind = "DIAGNOSTIC"      // does what it is told to, to try the queue
+	JobReport     JobKind = "REPORT"          // writes the file of a report
 	JobRetention  JobKind = "RETENTION"       // deletes what was kept for long enough
 	JobUpkeep     JobKind = "DATABASE_UPKEEP" // keeps the database's statistics fresh
 )
@@ -92,6 +93,7 @@ func jobKinds() (kinds []JobKind) {
 // JobPolicies is the table of kinds.
 var JobPolicies = []JobPolicy{
 	{JobDiagnostic, "default", 3, 10 * time.Minute, time.Second, time.Minute, day, "job"},
+	{JobReport, "reports", 3, 10 * time.Minute, 2 * time.Second, time.Minute, 365 * day, "report"},
 	{JobRetention, "maintenance", 3, 5 * time.Minute, 5 * time.Second, 15 * time.Minute, 7 * day, ""},
 	{JobUpkeep, "maintenance", 3, 30 * time.Minute, 5 * time.Second, 15 * time.Minute, 7 * day, ""},
 }
@@ -113,7 +115,7 @@ type JobQueue struct {
 }
 
 // JobQueues is the table of queues.
-var JobQueues = []JobQueue{{"default", 4}, {"maintenance", 1}}
+var JobQueues = []JobQueue{{"default", 4}, {"reports", 2}, {"maintenance", 1}}
 
 // MaxCrashes is how often a worker may be lost with a job before the job is taken to be the cause.
 const MaxCrashes = 3

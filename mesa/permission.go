@@ -57,6 +57,7 @@ const (
 	MayRestore          Permission = "archive.restore"
 	MayManageArchive    Permission = "archive.manage"
 	MayReadStatistics   Permission = "statistics.read"
+	MayRunReport        Permission = "report.run"
 	MayManageKeys       Permission = "apikey.manage"
 	MayManageUsers      Permission = "user.manage"
 	MayManageSettings   Permission = "settings.manage"
@@ -100,6 +101,7 @@ var RolePermissions = []struct {
 	{MayManageArchive, "● ● – – – ● – –"},
 	{MayReadStatistics, "● ● ● ◐ ◐ ◐ ● ●"},
 	{MayManageKeys, "● – – – – – – –"},
+	{MayRunReport, "● ● ● ◐ – ◐ ● –"},
 	{MayManageUsers, "● – – – – – – –"},
 	{MayManageSettings, "● – – – – – – –"},
 	{MayManageJobs, "● – – – – – – –"},

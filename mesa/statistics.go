@@ -29,6 +29,12 @@ type TypeShare struct {
 	Percentage *float64
 }
 
+// TypeAttention is how documents of a type were attended.
+type TypeAttention struct {
+	Attended int
+	Days     Spread // business days from filing to attention
+}
+
 // CategoryShare is how many received documents are of a category.
 type CategoryShare struct {
 	CategoryID CategoryID

@@ -42,6 +42,7 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle("/graphql", s.crossOrigin(s.graphql()))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
+	mux.HandleFunc("GET /reports/{id}/file", s.report)
 	if s.GraphiQL {
 		page := GraphiQL()
 		mux.Handle("/graphiql", page)
@@ -70,7 +71,7 @@ func (s *Server) graphql() http.Handler {
 		w.Header().Add("Vary", "Accept, Accept-Language, Authorization")
 		w.Header().Set("Cache-Control", "no-store")
 		if r.Header.Get("Upgrade") == "" {
-			w = impatient{w, http.NewResponseController(w), cmp.Or(s.Patience, 10*time.Second)} // a WebSocket has a deadline of its own
+			w = s.impatient(w) // a WebSocket has a deadline of its own
 		}
 		server.ServeHTTP(w, r.WithContext(ctx))
 	})
@@ -82,6 +83,10 @@ type impatient struct {
 	http.ResponseWriter
 	control  *http.ResponseController
 	patience time.Duration
+}
+
+func (s *Server) impatient(w http.ResponseWriter) impatient {
+	return impatient{w, http.NewResponseController(w), cmp.Or(s.Patience, 10*time.Second)}
 }
 
 // Write writes within the time that a client has.

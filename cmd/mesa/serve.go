@@ -81,8 +81,19 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 	feed := bus.New(database.DB, log)
 	feed.Confirm = database.cache.Confirm
 	defer feed.Stop()
+	reports, err := s.fileStore()
+	if err != nil {
+		return err
+	}
+	keys, err := s.keyring()
+	if err != nil {
+		return err
+	}
 	server := &web.Server{
-		Resolver:      &graph.Resolver{DB: database.DB, Desk: desk.New(database.DB, log), Feed: feed, Jobs: database.signals, Log: log, Cache: database.cache, Documents: documents, Diagnostics: s.Diagnostics},
+		Resolver: &graph.Resolver{
+			DB: database.DB, Desk: desk.New(database.DB, log), Feed: feed, Jobs: database.signals, Log: log, Cache: database.cache, Documents: documents,
+			Files: reports, Keys: keys, Diagnostics: s.Diagnostics,
+		},
 		Log:           log,
 		Introspection: s.Mode != "production",
 		GraphiQL:      !c.NoGraphiQL,

@@ -15,6 +15,8 @@ import (
 	"github.com/mesapartes/mesa/cache"
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/graph"
+	"github.com/mesapartes/mesa/internal/files"
+	"github.com/mesapartes/mesa/internal/secret"
 	"github.com/mesapartes/mesa/jobs"
 )
 
@@ -27,6 +29,8 @@ type settings struct {
 	NoCache     bool          `env:"MESA_NO_CACHE" help:"Keep no answers."`
 	CacheMiB    int64         `default:"64" env:"MESA_CACHE_MIB" help:"Memory for kept answers, in MiB."`
 	MaxConns    int           `default:"0" env:"MESA_DATABASE_CONNECTIONS" help:"Connections to PostgreSQL; 0 chooses by the number of processors."`
+	Files       string        `env:"MESA_FILES" help:"Where the files of reports are: a folder, or s3://ACCESS:SECRET@HOST/BUCKET/PREFIX?region=…&tls=false; default: files in the data folder." secret:"url"`
+	Keys        string        `env:"MESA_KEYS" help:"Keys that seal credentials and sign links, NAME:BASE64 of 32 bytes, separated by commas, the active one first; default: one is made in the data folder. All processes need the same." secret:"yes"`
 	Mode        string        `default:"development" enum:"development,production" env:"MESA_MODE" help:"In production strangers cannot explore the schema, and the clock cannot be set."`
 	Diagnostics bool          `env:"MESA_DIAGNOSTICS" help:"Let administrators add jobs that try the queue: they take time, fail, or crash the worker."`
 	Clock       string        `env:"MESA_CLOCK" help:"Instant (RFC 3339) at which the clock starts, to show and test deadlines; not in production."`
@@ -68,6 +72,25 @@ func (s *settings) databaseURL() (string, error) {
 		return "", fmt.Errorf("data folder: %w", err)
 	}
 	return "sqlite://" + filepath.Join(s.DataDir, "mesa.db"), nil
+}
+
+// fileStore is where the files of reports are.
+func (s *settings) fileStore() (files.Store, error) {
+	if s.Files != "" && !strings.Contains(s.Files, "://") {
+		return files.Open("", s.Files)
+	}
+	return files.Open(s.Files, filepath.Join(s.DataDir, "files"))
+}
+
+// keyring are the keys of the installation: those that were set, or one that is made once and kept in the data folder.
+func (s *settings) keyring() (*secret.Keyring, error) {
+	if s.Keys != "" {
+		return secret.Parse(s.Keys)
+	}
+	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	return secret.LoadOrCreate(filepath.Join(s.DataDir, "keys"))
 }
 
 // store is the database, and what is told of its changes.
@@ -168,8 +191,13 @@ func printSettings(w io.Writer, v reflect.Value) {
 		if list, ok := v.Field(i).Interface().([]string); ok {
 			value = strings.Join(list, ",")
 		}
-		if f.Tag.Get("secret") == "url" {
+		switch f.Tag.Get("secret") {
+		case "url":
 			value = withoutPassword(value)
+		case "yes":
+			if value != "" {
+				value = "xxxxx"
+			}
 		}
 		fmt.Fprintf(w, "%s=%s\n", f.Tag.Get("env"), value)
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mesapartes/mesa/internal/files"
 	"github.com/mesapartes/mesa/jobs"
 	"github.com/mesapartes/mesa/mesa"
 )
@@ -45,7 +46,11 @@ func (s *settings) startWork(ctx context.Context, w working, st *store, log *slo
 	if b.schedule, err = jobs.NewSchedule(st.DB, cat.Calendar.Zone(), log); err != nil {
 		return nil, err
 	}
-	pool := jobs.NewPool(st.DB, st.signals, s.handlers(st), timing, log)
+	store, err := s.fileStore()
+	if err != nil {
+		return nil, err
+	}
+	pool := jobs.NewPool(st.DB, st.signals, handlers(st, store), timing, log)
 	var work context.Context
 	work, b.cancel = context.WithCancel(context.Background())
 	b.running.Go(func() { pool.Run(work) })
@@ -55,10 +60,11 @@ func (s *settings) startWork(ctx context.Context, w working, st *store, log *slo
 }
 
 // handlers are the handlers of all kinds of jobs.
-func (s *settings) handlers(st *store) jobs.Handlers {
+func handlers(st *store, reports files.Store) jobs.Handlers {
 	return jobs.Handlers{
 		mesa.JobDiagnostic: jobs.Diagnostic,
-		mesa.JobRetention:  jobs.Retention(st.DB),
+		mesa.JobRetention:  jobs.Retention(st.DB, reports),
+		mesa.JobReport:     jobs.Report(st.DB, reports),
 		mesa.JobUpkeep:     jobs.Upkeep(st.DB),
 	}
 }

@@ -1655,6 +1655,16 @@ func (ec *executionContext) marshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesa�
 	return v
 }
 
+func (ec *executionContext) unmarshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐReportID(ctx context.Context, v any) (mesa.ReportID, error) {
+	var res mesa.ReportID
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐReportID(ctx context.Context, sel ast.SelectionSet, v mesa.ReportID) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐUserID(ctx context.Context, v any) (mesa.UserID, error) {
 	var res mesa.UserID
 	err := res.UnmarshalGQL(v)
@@ -2290,6 +2300,24 @@ func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.Sele
 	_ = sel
 	_ = ctx
 	res := graphql.MarshalInt(*v)
+	return res
+}
+
+func (ec *executionContext) unmarshalOInt2ᚖint64(ctx context.Context, v any) (*int64, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := graphql.UnmarshalInt64(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOInt2ᚖint64(ctx context.Context, sel ast.SelectionSet, v *int64) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalInt64(*v)
 	return res
 }
 

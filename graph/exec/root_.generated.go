@@ -39,6 +39,7 @@ type ResolverRoot interface {
 	Job() JobResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
+	ReportRun() ReportRunResolver
 	Subscription() SubscriptionResolver
 	TrayItem() TrayItemResolver
 	TypeShare() TypeShareResolver
@@ -483,6 +484,7 @@ type ComplexityRoot struct {
 		BulkReceive         func(childComplexity int, input desk.BulkDerivationsInput) int
 		BulkTag             func(childComplexity int, input desk.BulkTagInput) int
 		CancelJob           func(childComplexity int, input model.CancelJobInput) int
+		CancelReport        func(childComplexity int, input model.CancelReportInput) int
 		CreateAPIKey        func(childComplexity int, input desk.CreateAPIKeyInput) int
 		DeclineSubmission   func(childComplexity int, input desk.DeclineSubmissionInput) int
 		DeriveDocument      func(childComplexity int, input desk.DeriveDocumentInput) int
@@ -496,6 +498,7 @@ type ComplexityRoot struct {
 		RegisterSubmission  func(childComplexity int, input desk.RegisterSubmissionInput) int
 		RejectDerivation    func(childComplexity int, input desk.DerivationReasonInput) int
 		ReopenDocument      func(childComplexity int, input desk.ReopenDocumentInput) int
+		RequestReport       func(childComplexity int, input desk.RequestReportInput) int
 		RestoreDocument     func(childComplexity int, input desk.RestoreDocumentInput) int
 		ResumeQueue         func(childComplexity int, input model.QueueInput) int
 		RetryJob            func(childComplexity int, input model.RetryJobInput) int
@@ -539,6 +542,9 @@ type ComplexityRoot struct {
 		Nodes             func(childComplexity int, ids []string) int
 		Purposes          func(childComplexity int) int
 		Queues            func(childComplexity int) int
+		ReportCatalog     func(childComplexity int) int
+		ReportRun         func(childComplexity int, id string) int
+		ReportRuns        func(childComplexity int, first *int, after *string) int
 		RetentionPolicies func(childComplexity int) int
 		Schedules         func(childComplexity int) int
 		Statistics        func(childComplexity int, filter *mesa.StatisticsFilter) int
@@ -573,6 +579,54 @@ type ComplexityRoot struct {
 
 	RegisterDocumentPayload struct {
 		Document func(childComplexity int) int
+	}
+
+	ReportInfo struct {
+		Formats func(childComplexity int) int
+		Takes   func(childComplexity int) int
+		Title   func(childComplexity int) int
+		Type    func(childComplexity int) int
+	}
+
+	ReportPayload struct {
+		Report func(childComplexity int) int
+	}
+
+	ReportRun struct {
+		Attempts     func(childComplexity int) int
+		DownloadURL  func(childComplexity int) int
+		ErrorCode    func(childComplexity int) int
+		ErrorMessage func(childComplexity int) int
+		ExpiresAt    func(childComplexity int) int
+		FileName     func(childComplexity int) int
+		FinishedAt   func(childComplexity int) int
+		Format       func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Job          func(childComplexity int) int
+		Progress     func(childComplexity int) int
+		RequestedAt  func(childComplexity int) int
+		RequestedBy  func(childComplexity int) int
+		Rev          func(childComplexity int) int
+		RowsDone     func(childComplexity int) int
+		RowsTotal    func(childComplexity int) int
+		SHA256       func(childComplexity int) int
+		Size         func(childComplexity int) int
+		StartedAt    func(childComplexity int) int
+		State        func(childComplexity int) int
+		Title        func(childComplexity int) int
+		Type         func(childComplexity int) int
+	}
+
+	ReportRunConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ReportRunEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	RetentionPolicy struct {
@@ -673,9 +727,11 @@ type ComplexityRoot struct {
 	}
 
 	Subscription struct {
-		DocumentChanged func(childComplexity int, id string) int
-		JobUpdated      func(childComplexity int, id string) int
-		TrayChanged     func(childComplexity int, areaID string) int
+		DocumentChanged  func(childComplexity int, id string) int
+		JobUpdated       func(childComplexity int, id string) int
+		MyReportsUpdated func(childComplexity int) int
+		ReportUpdated    func(childComplexity int, id string) int
+		TrayChanged      func(childComplexity int, areaID string) int
 	}
 
 	TrayChange struct {
@@ -2603,6 +2659,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CancelJob(childComplexity, args["input"].(model.CancelJobInput)), true
+	case "Mutation.cancelReport":
+		if e.ComplexityRoot.Mutation.CancelReport == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_cancelReport_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CancelReport(childComplexity, args["input"].(model.CancelReportInput)), true
 	case "Mutation.createApiKey":
 		if e.ComplexityRoot.Mutation.CreateAPIKey == nil {
 			break
@@ -2746,6 +2813,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ReopenDocument(childComplexity, args["input"].(desk.ReopenDocumentInput)), true
+	case "Mutation.requestReport":
+		if e.ComplexityRoot.Mutation.RequestReport == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_requestReport_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RequestReport(childComplexity, args["input"].(desk.RequestReportInput)), true
 	case "Mutation.restoreDocument":
 		if e.ComplexityRoot.Mutation.RestoreDocument == nil {
 			break
@@ -3059,6 +3137,34 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Queues(childComplexity), true
+	case "Query.reportCatalog":
+		if e.ComplexityRoot.Query.ReportCatalog == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.ReportCatalog(childComplexity), true
+	case "Query.reportRun":
+		if e.ComplexityRoot.Query.ReportRun == nil {
+			break
+		}
+
+		args, err := ec.field_Query_reportRun_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.ReportRun(childComplexity, args["id"].(string)), true
+	case "Query.reportRuns":
+		if e.ComplexityRoot.Query.ReportRuns == nil {
+			break
+		}
+
+		args, err := ec.field_Query_reportRuns_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.ReportRuns(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Query.retentionPolicies":
 		if e.ComplexityRoot.Query.RetentionPolicies == nil {
 			break
@@ -3193,6 +3299,209 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RegisterDocumentPayload.Document(childComplexity), true
+
+	case "ReportInfo.formats":
+		if e.ComplexityRoot.ReportInfo.Formats == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportInfo.Formats(childComplexity), true
+	case "ReportInfo.takes":
+		if e.ComplexityRoot.ReportInfo.Takes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportInfo.Takes(childComplexity), true
+	case "ReportInfo.title":
+		if e.ComplexityRoot.ReportInfo.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportInfo.Title(childComplexity), true
+	case "ReportInfo.type":
+		if e.ComplexityRoot.ReportInfo.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportInfo.Type(childComplexity), true
+
+	case "ReportPayload.report":
+		if e.ComplexityRoot.ReportPayload.Report == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportPayload.Report(childComplexity), true
+
+	case "ReportRun.attempts":
+		if e.ComplexityRoot.ReportRun.Attempts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.Attempts(childComplexity), true
+	case "ReportRun.downloadUrl":
+		if e.ComplexityRoot.ReportRun.DownloadURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.DownloadURL(childComplexity), true
+	case "ReportRun.errorCode":
+		if e.ComplexityRoot.ReportRun.ErrorCode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.ErrorCode(childComplexity), true
+	case "ReportRun.errorMessage":
+		if e.ComplexityRoot.ReportRun.ErrorMessage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.ErrorMessage(childComplexity), true
+	case "ReportRun.expiresAt":
+		if e.ComplexityRoot.ReportRun.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.ExpiresAt(childComplexity), true
+	case "ReportRun.fileName":
+		if e.ComplexityRoot.ReportRun.FileName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.FileName(childComplexity), true
+	case "ReportRun.finishedAt":
+		if e.ComplexityRoot.ReportRun.FinishedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.FinishedAt(childComplexity), true
+	case "ReportRun.format":
+		if e.ComplexityRoot.ReportRun.Format == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.Format(childComplexity), true
+	case "ReportRun.id":
+		if e.ComplexityRoot.ReportRun.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.ID(childComplexity), true
+	case "ReportRun.job":
+		if e.ComplexityRoot.ReportRun.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.Job(childComplexity), true
+	case "ReportRun.progress":
+		if e.ComplexityRoot.ReportRun.Progress == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.Progress(childComplexity), true
+	case "ReportRun.requestedAt":
+		if e.ComplexityRoot.ReportRun.RequestedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.RequestedAt(childComplexity), true
+	case "ReportRun.requestedBy":
+		if e.ComplexityRoot.ReportRun.RequestedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.RequestedBy(childComplexity), true
+	case "ReportRun.rev":
+		if e.ComplexityRoot.ReportRun.Rev == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.Rev(childComplexity), true
+	case "ReportRun.rowsDone":
+		if e.ComplexityRoot.ReportRun.RowsDone == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.RowsDone(childComplexity), true
+	case "ReportRun.rowsTotal":
+		if e.ComplexityRoot.ReportRun.RowsTotal == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.RowsTotal(childComplexity), true
+	case "ReportRun.sha256":
+		if e.ComplexityRoot.ReportRun.SHA256 == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.SHA256(childComplexity), true
+	case "ReportRun.size":
+		if e.ComplexityRoot.ReportRun.Size == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.Size(childComplexity), true
+	case "ReportRun.startedAt":
+		if e.ComplexityRoot.ReportRun.StartedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.StartedAt(childComplexity), true
+	case "ReportRun.state":
+		if e.ComplexityRoot.ReportRun.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.State(childComplexity), true
+	case "ReportRun.title":
+		if e.ComplexityRoot.ReportRun.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.Title(childComplexity), true
+	case "ReportRun.type":
+		if e.ComplexityRoot.ReportRun.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRun.Type(childComplexity), true
+
+	case "ReportRunConnection.edges":
+		if e.ComplexityRoot.ReportRunConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRunConnection.Edges(childComplexity), true
+	case "ReportRunConnection.nodes":
+		if e.ComplexityRoot.ReportRunConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRunConnection.Nodes(childComplexity), true
+	case "ReportRunConnection.pageInfo":
+		if e.ComplexityRoot.ReportRunConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRunConnection.PageInfo(childComplexity), true
+	case "ReportRunConnection.totalCount":
+		if e.ComplexityRoot.ReportRunConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRunConnection.TotalCount(childComplexity), true
+
+	case "ReportRunEdge.cursor":
+		if e.ComplexityRoot.ReportRunEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRunEdge.Cursor(childComplexity), true
+	case "ReportRunEdge.node":
+		if e.ComplexityRoot.ReportRunEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportRunEdge.Node(childComplexity), true
 
 	case "RetentionPolicy.code":
 		if e.ComplexityRoot.RetentionPolicy.Code == nil {
@@ -3604,6 +3913,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.JobUpdated(childComplexity, args["id"].(string)), true
+	case "Subscription.myReportsUpdated":
+		if e.ComplexityRoot.Subscription.MyReportsUpdated == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Subscription.MyReportsUpdated(childComplexity), true
+	case "Subscription.reportUpdated":
+		if e.ComplexityRoot.Subscription.ReportUpdated == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_reportUpdated_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.ReportUpdated(childComplexity, args["id"].(string)), true
 	case "Subscription.trayChanged":
 		if e.ComplexityRoot.Subscription.TrayChanged == nil {
 			break
@@ -3841,6 +4167,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("BulkDeriveInput", ec.unmarshalInputBulkDeriveInput),
 			graphql.NewInputUnmarshaler("BulkTagInput", ec.unmarshalInputBulkTagInput),
 			graphql.NewInputUnmarshaler("CancelJobInput", ec.unmarshalInputCancelJobInput),
+			graphql.NewInputUnmarshaler("CancelReportInput", ec.unmarshalInputCancelReportInput),
 			graphql.NewInputUnmarshaler("CreateApiKeyInput", ec.unmarshalInputCreateApiKeyInput),
 			graphql.NewInputUnmarshaler("DateRange", ec.unmarshalInputDateRange),
 			graphql.NewInputUnmarshaler("DateTimeRange", ec.unmarshalInputDateTimeRange),
@@ -3860,6 +4187,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("RegisterDocumentInput", ec.unmarshalInputRegisterDocumentInput),
 			graphql.NewInputUnmarshaler("RegisterSubmissionInput", ec.unmarshalInputRegisterSubmissionInput),
 			graphql.NewInputUnmarshaler("ReopenDocumentInput", ec.unmarshalInputReopenDocumentInput),
+			graphql.NewInputUnmarshaler("RequestReportInput", ec.unmarshalInputRequestReportInput),
 			graphql.NewInputUnmarshaler("RestoreDocumentInput", ec.unmarshalInputRestoreDocumentInput),
 			graphql.NewInputUnmarshaler("RetryJobInput", ec.unmarshalInputRetryJobInput),
 			graphql.NewInputUnmarshaler("RevokeApiKeyInput", ec.unmarshalInputRevokeApiKeyInput),
@@ -5645,6 +5973,8 @@ type JobAttempt {
 enum JobKind {
   "What it is told to, to try the queue."
   DIAGNOSTIC
+  "Writes the file of a report."
+  REPORT
   "Deletes what was kept for long enough."
   RETENTION
   "Keeps the database's statistics fresh."
@@ -5853,6 +6183,217 @@ enum CancelOutcome {
 type QueuePayload {
   "The queue as it is now."
   queue: Queue!
+}
+`, BuiltIn: false},
+	{Name: "../../schema/report.graphqls", Input: `extend type Query {
+  "The reports that can be asked for."
+  reportCatalog: [ReportInfo!]!
+  "A report that was asked for; null when there is none or the viewer did not ask for it. Auditors see all."
+  reportRun("Which." id: ID!): ReportRun
+  "The reports that the viewer asked for, the latest first."
+  reportRuns("How many, at most 200 (default 20)." first: Int, "After this cursor." after: String): ReportRunConnection!
+}
+
+extend type Mutation {
+  "Asks for a report and answers at once; a worker makes its file, with the rights that the viewer has by then. The same report that still waits or runs comes back instead of a second one."
+  requestReport("Which." input: RequestReportInput!): ReportPayload!
+  "Cancels a report that waits at once, one that runs within two seconds. One that ended stays as it is."
+  cancelReport("Which." input: CancelReportInput!): ReportPayload!
+}
+
+extend type Subscription {
+  "A report as it is now, then each time that it changed; states in between may be left out. Ends with the state that is final."
+  reportUpdated("Which." id: ID!): ReportRun!
+  "All reports of the viewer that wait or run, and those that they ask for from now on, as in reportUpdated. Does not end by itself."
+  myReportsUpdated: ReportRun!
+}
+
+"A report that can be asked for."
+type ReportInfo {
+  "Which."
+  type: ReportType!
+  "What it is called, in es-PE."
+  title: String!
+  "As which kinds of file it comes."
+  formats: [ReportFormat!]!
+  "What may be asked of it; anything else is refused."
+  takes: [ReportParameter!]!
+}
+
+"A kind of report."
+enum ReportType {
+  "All documents filed in a period."
+  DOCUMENT_REGISTER
+  "What a search finds."
+  SEARCH_EXPORT
+  "All figures of a period, with trend and distributions."
+  GENERAL_SUMMARY
+  "What each area received, has and attended."
+  BY_AREA
+  "How long each area takes."
+  ATTENTION_TIMES
+  "What is late."
+  OVERDUE
+  "What is due soon."
+  DUE_SOON
+  "What each area made of what it received."
+  AREA_PRODUCTIVITY
+  "What came of each type and how long it took."
+  BY_TYPE
+  "Received and attended step by step."
+  TRENDS
+  "The route of one document."
+  ROUTING_SLIP
+}
+
+"A kind of file."
+enum ReportFormat {
+  "A workbook: sheets Resumen, with charts, and Documentos. At most 500,000 rows."
+  XLSX
+  "Pages of A4. At most 5,000 rows."
+  PDF
+  "A table with a byte order mark, RFC 4180. At most 500,000 rows."
+  CSV
+  "A line of JSON for the head and for each row, for programs."
+  NDJSON
+}
+
+"What may be asked of a report."
+enum ReportParameter {
+  "filter"
+  FILTER
+  "period"
+  PERIOD
+  "areaId"
+  AREA
+  "days"
+  DAYS
+  "documentId, and it cannot do without."
+  DOCUMENT
+  "bucket"
+  BUCKET
+}
+
+"Where a report stands."
+enum ReportState {
+  "It waits for a worker."
+  QUEUED
+  "A worker makes it."
+  RUNNING
+  "Its file can be downloaded."
+  SUCCEEDED
+  "It failed as often as it may."
+  FAILED
+  "It was cancelled."
+  CANCELLED
+  "It was done; its file is deleted."
+  EXPIRED
+}
+
+"A report that somebody asked for."
+type ReportRun implements Node {
+  "Opaque id."
+  id: ID!
+  "Which report."
+  type: ReportType!
+  "What it is called, in es-PE."
+  title: String!
+  "As which kind of file."
+  format: ReportFormat!
+  "Where it stands."
+  state: ReportState!
+  "Rises with every change."
+  rev: Int!
+  "From 0 to 100; it never falls."
+  progress: Int!
+  "Rows that are written."
+  rowsDone: Int!
+  "Rows that there will be, null while nobody knows."
+  rowsTotal: Int
+  "Who asked for it."
+  requestedBy: User!
+  "When."
+  requestedAt: DateTime!
+  "When a worker began."
+  startedAt: DateTime
+  "When it ended."
+  finishedAt: DateTime
+  "Name for the file, null until it is there."
+  fileName: String
+  "Size of the file in bytes."
+  size: Int
+  "SHA-256 of the file, in hexadecimal digits."
+  sha256: String
+  "When the file is deleted, 72 hours after it was made."
+  expiresAt: DateTime
+  "Why it failed, null while it has not."
+  errorCode: String
+  "The same for people, in es-PE."
+  errorMessage: String
+  "How often a worker began."
+  attempts: Int!
+  "Where the file can be fetched with GET, relative to the server, by the viewer and for the next 5 minutes; null while there is none."
+  downloadUrl: String
+  "The work in the background that makes it."
+  job: Job!
+}
+
+"A page of reports."
+type ReportRunConnection {
+  "The reports."
+  nodes: [ReportRun!]!
+  "The reports with their cursors."
+  edges: [ReportRunEdge!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are in all pages."
+  totalCount: Int!
+}
+
+"A report and its place."
+type ReportRunEdge {
+  "Names its place."
+  cursor: String!
+  "The report."
+  node: ReportRun!
+}
+
+"A report to make."
+input RequestReportInput {
+  "Which report."
+  type: ReportType!
+  "As which kind of file."
+  format: ReportFormat!
+  "SEARCH_EXPORT: which documents, as in documents(filter:)."
+  filter: DocumentFilter
+  "Days that it is about; default: the last 30 days, of DOCUMENT_REGISTER all."
+  period: DateRange
+  "Only what concerns this area (figures: and the areas below it)."
+  areaId: ID
+  "ROUTING_SLIP: the document."
+  documentId: ID
+  "OVERDUE: at least so many calendar days late. DUE_SOON: due within so many business days (default 3)."
+  days: Int
+  "Steps of a trend; default: by the length of the period."
+  bucket: TrendBucket
+  "Language; the institution's is the only one there is."
+  locale: String
+  "The same key again asks for no second report (24 hours)."
+  idempotencyKey: String
+}
+
+"Which report to cancel. To ask twice does no harm."
+input CancelReportInput {
+  "The report."
+  reportId: ID!
+  "Taken for the sake of uniformity: to ask twice does no harm."
+  idempotencyKey: String
+}
+
+"A report."
+type ReportPayload {
+  "The report as it is now."
+  report: ReportRun!
 }
 `, BuiltIn: false},
 	{Name: "../../schema/schema.graphqls", Input: `"May be called without signing in. Every other root field answers UNAUTHENTICATED to a stranger."
@@ -7218,6 +7759,102 @@ func (ec *executionContext) childFields_RegisterDocumentPayload(ctx context.Cont
 		return ec.fieldContext_RegisterDocumentPayload_document(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RegisterDocumentPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ReportInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "type":
+		return ec.fieldContext_ReportInfo_type(ctx, field)
+	case "title":
+		return ec.fieldContext_ReportInfo_title(ctx, field)
+	case "formats":
+		return ec.fieldContext_ReportInfo_formats(ctx, field)
+	case "takes":
+		return ec.fieldContext_ReportInfo_takes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReportInfo", field.Name)
+}
+
+func (ec *executionContext) childFields_ReportPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "report":
+		return ec.fieldContext_ReportPayload_report(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReportPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ReportRun(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ReportRun_id(ctx, field)
+	case "type":
+		return ec.fieldContext_ReportRun_type(ctx, field)
+	case "title":
+		return ec.fieldContext_ReportRun_title(ctx, field)
+	case "format":
+		return ec.fieldContext_ReportRun_format(ctx, field)
+	case "state":
+		return ec.fieldContext_ReportRun_state(ctx, field)
+	case "rev":
+		return ec.fieldContext_ReportRun_rev(ctx, field)
+	case "progress":
+		return ec.fieldContext_ReportRun_progress(ctx, field)
+	case "rowsDone":
+		return ec.fieldContext_ReportRun_rowsDone(ctx, field)
+	case "rowsTotal":
+		return ec.fieldContext_ReportRun_rowsTotal(ctx, field)
+	case "requestedBy":
+		return ec.fieldContext_ReportRun_requestedBy(ctx, field)
+	case "requestedAt":
+		return ec.fieldContext_ReportRun_requestedAt(ctx, field)
+	case "startedAt":
+		return ec.fieldContext_ReportRun_startedAt(ctx, field)
+	case "finishedAt":
+		return ec.fieldContext_ReportRun_finishedAt(ctx, field)
+	case "fileName":
+		return ec.fieldContext_ReportRun_fileName(ctx, field)
+	case "size":
+		return ec.fieldContext_ReportRun_size(ctx, field)
+	case "sha256":
+		return ec.fieldContext_ReportRun_sha256(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_ReportRun_expiresAt(ctx, field)
+	case "errorCode":
+		return ec.fieldContext_ReportRun_errorCode(ctx, field)
+	case "errorMessage":
+		return ec.fieldContext_ReportRun_errorMessage(ctx, field)
+	case "attempts":
+		return ec.fieldContext_ReportRun_attempts(ctx, field)
+	case "downloadUrl":
+		return ec.fieldContext_ReportRun_downloadUrl(ctx, field)
+	case "job":
+		return ec.fieldContext_ReportRun_job(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReportRun", field.Name)
+}
+
+func (ec *executionContext) childFields_ReportRunConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodes":
+		return ec.fieldContext_ReportRunConnection_nodes(ctx, field)
+	case "edges":
+		return ec.fieldContext_ReportRunConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ReportRunConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ReportRunConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReportRunConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ReportRunEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ReportRunEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ReportRunEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReportRunEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_RetentionPolicy(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -2610,4 +2610,14 @@ func (ec *executionContext) unmarshalOStatisticsFilter2ᚖgithubᚗcomᚋmesapar
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalOTrendBucket2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐTrendBucket(ctx context.Context, v any) (mesa.TrendBucket, error) {
+	var res mesa.TrendBucket
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOTrendBucket2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐTrendBucket(ctx context.Context, sel ast.SelectionSet, v mesa.TrendBucket) graphql.Marshaler {
+	return v
+}
+
 // endregion ***************************** type.gotpl *****************************

@@ -217,6 +217,14 @@ type CancelJobPayload struct {
 	Job *mesa.Job `json:"job"`
 }
 
+// Which report to cancel. To ask twice does no harm.
+type CancelReportInput struct {
+	// The report.
+	ReportID string `json:"reportId"`
+	// Taken for the sake of uniformity: to ask twice does no harm.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
 // A page of legs.
 type DerivationConnection struct {
 	// Items with their cursors.
@@ -411,6 +419,32 @@ type RecallDerivationPayload struct {
 type RegisterDocumentPayload struct {
 	// The document.
 	Document *mesa.Document `json:"document"`
+}
+
+// A report.
+type ReportPayload struct {
+	// The report as it is now.
+	Report *mesa.ReportRun `json:"report"`
+}
+
+// A page of reports.
+type ReportRunConnection struct {
+	// The reports.
+	Nodes []*mesa.ReportRun `json:"nodes"`
+	// The reports with their cursors.
+	Edges []*ReportRunEdge `json:"edges"`
+	// Where the page stands.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are in all pages.
+	TotalCount int `json:"totalCount"`
+}
+
+// A report and its place.
+type ReportRunEdge struct {
+	// Names its place.
+	Cursor string `json:"cursor"`
+	// The report.
+	Node *mesa.ReportRun `json:"node"`
 }
 
 // Which job to retry.

@@ -129,7 +129,7 @@ const orphansAfter = time.Hour
 // expireReports deletes the files whose time is over, and those that workers left behind.
 func expireReports(ctx context.Context, database *db.DB, store files.Store) (expired, orphans int64, err error) {
 	for {
-		keys, err := database.ExpireReports(ctx, forgetBatch)
+		keys, err := database.ExpireReports(ctx, upkeepBatch)
 		if err != nil {
 			return expired, orphans, err
 		}
@@ -139,7 +139,7 @@ func expireReports(ctx context.Context, database *db.DB, store files.Store) (exp
 			}
 			expired++
 		}
-		if len(keys) < forgetBatch {
+		if len(keys) < upkeepBatch {
 			break
 		}
 	}
@@ -176,7 +176,7 @@ func removeOrphans(ctx context.Context, database *db.DB, store files.Store) (rem
 		if time.Since(info.ModTime) > orphansAfter {
 			old = append(old, info.Key)
 		}
-		if len(old) == forgetBatch {
+		if len(old) == upkeepBatch {
 			if err := flush(); err != nil {
 				return removed, err
 			}

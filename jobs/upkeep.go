@@ -7,8 +7,8 @@ import (
 	"github.com/mesapartes/mesa/internal/files"
 )
 
-// forgetBatch bounds how long a deletion keeps others from writing.
-const forgetBatch = 500
+// upkeepBatch bounds how long one transaction keeps others from writing.
+const upkeepBatch = 500
 
 // Retention deletes what was kept for long enough: the files of reports, jobs that ended, keys of idempotency.
 func Retention(database *db.DB, store files.Store) Handler {
@@ -34,9 +34,9 @@ func Retention(database *db.DB, store files.Store) Handler {
 
 func forgetAll(ctx context.Context, forget func(ctx context.Context, limit int) (int64, error)) (total int64, err error) {
 	for {
-		n, err := forget(ctx, forgetBatch)
+		n, err := forget(ctx, upkeepBatch)
 		total += n
-		if err != nil || n < forgetBatch {
+		if err != nil || n < upkeepBatch {
 			return total, err
 		}
 	}
@@ -45,4 +45,22 @@ func forgetAll(ctx context.Context, forget func(ctx context.Context, limit int) 
 // Upkeep keeps the database quick.
 func Upkeep(database *db.DB) Handler {
 	return func(ctx context.Context, w *Work) (Done, error) { return Done{}, database.Upkeep(ctx) }
+}
+
+// Deadlines records the events of documents that are due soon or late, once for each document and due date.
+func Deadlines(database *db.DB) Handler {
+	return func(ctx context.Context, w *Work) (Done, error) {
+		total := 0
+		for {
+			n, err := database.NoteDeadlines(ctx, upkeepBatch)
+			if err != nil {
+				return Done{}, err
+			}
+			total += n
+			w.Progress(int64(total), 0)
+			if n < upkeepBatch {
+				return Done{Result: map[string]int{"events": total}}, nil
+			}
+		}
+	}
 }

@@ -18,6 +18,8 @@ const (
 	DocumentRestored     EventType = "document.restored"
 	ArchiveMoved         EventType = "document.archive_moved"
 	DocumentVoided       EventType = "document.voided"
+	DocumentDueSoon      EventType = "document.due_soon"
+	DocumentOverdue      EventType = "document.overdue"
 	DeadlineChanged      EventType = "document.deadline_changed"
 	DerivationCreated    EventType = "derivation.created"
 	DerivationReceived   EventType = "derivation.received"

@@ -63,6 +63,7 @@ type JobKind string
 const (
 	JobDiagnostic JobKind = "DIAGNOSTIC"      // does what it is told to, to try the queue
 	JobReport     JobKind = "REPORT"          // writes the file of a report
+	JobDeadlines  JobKind = "DEADLINES"       // tells of what is due soon or late
 	JobRetention  JobKind = "RETENTION"       // deletes what was kept for long enough
 	JobUpkeep     JobKind = "DATABASE_UPKEEP" // keeps the database's statistics fresh
 )
@@ -94,6 +95,7 @@ func jobKinds() (kinds []JobKind) {
 var JobPolicies = []JobPolicy{
 	{JobDiagnostic, "default", 3, 10 * time.Minute, time.Second, time.Minute, day, "job"},
 	{JobReport, "reports", 3, 10 * time.Minute, 2 * time.Second, time.Minute, 365 * day, "report"},
+	{JobDeadlines, "maintenance", 3, 5 * time.Minute, 5 * time.Second, 15 * time.Minute, 7 * day, ""},
 	{JobRetention, "maintenance", 3, 5 * time.Minute, 5 * time.Second, 15 * time.Minute, 7 * day, ""},
 	{JobUpkeep, "maintenance", 3, 30 * time.Minute, 5 * time.Second, 15 * time.Minute, 7 * day, ""},
 }

@@ -39,6 +39,8 @@ var specified = map[string]string{
 	"archive.restore":             "● ● – – – ● – –",
 	"archive.manage":              "● ● – – – ● – –",
 	"statistics.read":             "● ● ● ◐ ◐ ◐ ● ●",
+	"report.run":                  "● ● ● ◐ – ◐ ● –",
+	"job.manage":                  "● – – – – – – –",
 	"apikey.manage":               "● – – – – – – –",
 	"user.manage":                 "● – – – – – – –",
 	"settings.manage":             "● – – – – – – –",

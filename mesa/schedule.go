@@ -12,6 +12,7 @@ type ScheduleEntry struct {
 
 // ScheduleEntries is the table of what is due regularly.
 var ScheduleEntries = []ScheduleEntry{
+	{"deadlines", "5 * * * *", JobDeadlines, true},
 	{"retention", "17 * * * *", JobRetention, false},
 	{"database-upkeep", "30 3 * * *", JobUpkeep, true},
 }

@@ -63,6 +63,7 @@ func (s *settings) startWork(ctx context.Context, w working, st *store, log *slo
 func handlers(st *store, reports files.Store) jobs.Handlers {
 	return jobs.Handlers{
 		mesa.JobDiagnostic: jobs.Diagnostic,
+		mesa.JobDeadlines:  jobs.Deadlines(st.DB),
 		mesa.JobRetention:  jobs.Retention(st.DB, reports),
 		mesa.JobReport:     jobs.Report(st.DB, reports),
 		mesa.JobUpkeep:     jobs.Upkeep(st.DB),

@@ -5975,6 +5975,8 @@ enum JobKind {
   DIAGNOSTIC
   "Writes the file of a report."
   REPORT
+  "Records the events of documents that are due soon or late."
+  DEADLINES
   "Deletes what was kept for long enough."
   RETENTION
   "Keeps the database's statistics fresh."

@@ -34,4 +34,6 @@ type Resolver struct {
 	Keys  *secret.Keyring // sign links to them
 
 	Diagnostics bool // whether administrators may add jobs that try the queue
+
+	subscribers subscribers
 }

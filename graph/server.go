@@ -51,6 +51,7 @@ func NewServer(r *Resolver, introspection bool, origins []string) http.Handler {
 	s.Use(naming{r})
 	s.Use(extension.Introspection{})
 	s.Use(guard{resolver: r, schema: schema.Schema(), introspection: introspection, present: presenter})
+	s.AroundOperations(r.boundSubscriptions)
 	s.AroundOperations(r.subscriberLoaders)
 	s.AroundResponses(r.freshLoaders)
 	s.AroundRootFields(r.freshRootLoaders)

@@ -32,7 +32,7 @@ var derivationsOf = child[mesa.Derivation]{
 }
 
 var timelineOf = child[mesa.Event]{
-	table: "events", where: "(type LIKE 'document.%' OR type LIKE 'derivation.%')", keyset: keyset{name: "timeline", keys: []key{{"seq", numberKey}}},
+	table: "events", where: "(type LIKE 'document.%' OR type LIKE 'derivation.%' OR type LIKE 'exchange.%')", keyset: keyset{name: "timeline", keys: []key{{"seq", numberKey}}},
 	parent: func(e *mesa.Event) mesa.DocumentID { return e.DocumentID }, value: func(e *mesa.Event) any { return e.Seq },
 }
 
@@ -64,6 +64,15 @@ func childPages[T any](ctx context.Context, v *View, c child[T], keys []ChildPag
 	return pages, nil
 }
 
+// parents is the argument of perParent that lists the parents.
+func parents[K ~string](d dialect, ids []K) any {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = string(id)
+	}
+	return d.parents(texts)
+}
+
 // load fetches the same page of many documents.
 func (c child[T]) load(ctx context.Context, v *View, shape ChildPage, ids []mesa.DocumentID, into map[ChildPage]*Slice[*T]) error {
 	page := Page{First: &shape.First, After: shape.After}
@@ -71,7 +80,7 @@ func (c child[T]) load(ctx context.Context, v *View, shape ChildPage, ids []mesa
 		return err
 	}
 	where, column := c.where, c.keyset.keys[0].expr
-	args := []any{v.db.dialect.parents(ids)}
+	args := []any{parents(v.db.dialect, ids)}
 	if shape.After != "" {
 		place, err := c.keyset.place(shape.After, "after")
 		if err != nil {

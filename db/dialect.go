@@ -10,8 +10,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/uptrace/bun"
 	sqlite3 "modernc.org/sqlite"
-
-	"github.com/mesapartes/mesa/mesa"
 )
 
 // dialect is every difference between the two databases, by name.
@@ -42,7 +40,7 @@ type dialect interface {
 	perParent(child, key, where, order string) string
 
 	// parents is the argument of perParent that lists the parents.
-	parents(ids []mesa.DocumentID) any
+	parents(ids []string) any
 
 	// jsonObjects is an aggregate expression: a JSON array of objects with the given keys and values.
 	jsonObjects(keysAndValues ...string) string
@@ -118,10 +116,10 @@ func (postgres) perParent(child, key, where, order string) string {
 		" WHERE " + key + " = p.id COLLATE \"C\" AND " + where + " ORDER BY " + order + " LIMIT ?) AS c ORDER BY p.n, " + prefixed("c", order)
 }
 
-func (postgres) parents(ids []mesa.DocumentID) any {
+func (postgres) parents(ids []string) any {
 	quoted := make([]string, len(ids))
 	for i, id := range ids {
-		quoted[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(string(id)) + `"`
+		quoted[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(id) + `"`
 	}
 	return "{" + strings.Join(quoted, ",") + "}"
 }
@@ -211,7 +209,7 @@ func (sqlite) perParent(child, key, where, order string) string {
 		" WHERE " + key + " = p.value AND " + where + " ORDER BY " + order + " LIMIT ?) ORDER BY p.key, " + prefixed("c", order)
 }
 
-func (sqlite) parents(ids []mesa.DocumentID) any { return jsonArray(ids...) }
+func (sqlite) parents(ids []string) any { return jsonArray(ids...) }
 
 func (sqlite) jsonObjects(kv ...string) string {
 	return "json_group_array(json_object(" + strings.Join(kv, ", ") + "))"

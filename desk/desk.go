@@ -11,6 +11,7 @@ import (
 
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/internal/auth"
+	"github.com/mesapartes/mesa/internal/exchange"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -19,6 +20,7 @@ type Desk struct {
 	db        *db.DB
 	log       *slog.Logger
 	passwords *auth.Passwords
+	peers     *exchange.Peers // nil: no institution is called
 }
 
 // New makes a desk. A nil log discards.

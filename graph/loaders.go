@@ -32,6 +32,10 @@ type loaders struct {
 	Job                      *dataloadgen.Loader[mesa.JobID, *mesa.Job]
 	Report                   *dataloadgen.Loader[mesa.ReportID, *mesa.ReportRun]
 	AttemptsByJob            *dataloadgen.Loader[mesa.JobID, []*mesa.JobAttempt]
+	Integration              *dataloadgen.Loader[mesa.IntegrationID, *mesa.Integration]
+	Message                  *dataloadgen.Loader[mesa.MessageID, *mesa.ExchangeMessage]
+	MessagePages             *dataloadgen.Loader[db.MessagePage, *db.Slice[*mesa.ExchangeMessage]]
+	AttemptsByMessage        *dataloadgen.Loader[mesa.MessageID, []*mesa.ExchangeAttempt]
 }
 
 // withLoaders makes ctx carry fresh loaders for a view. Their statements run under this ctx, not under that of whichever field
@@ -50,6 +54,10 @@ func (r *Resolver) withLoaders(ctx context.Context, view *db.View) context.Conte
 		Job:                      loader(ctx, r.DB.JobsByID),
 		Report:                   loader(ctx, r.DB.ReportsByID),
 		AttemptsByJob:            loader(ctx, r.DB.AttemptsByJob),
+		Integration:              loader(ctx, r.DB.IntegrationsByID),
+		Message:                  loader(ctx, r.DB.MessagesByID),
+		MessagePages:             loader(ctx, r.DB.MessagePages),
+		AttemptsByMessage:        loader(ctx, r.DB.AttemptsByMessage),
 	})
 }
 

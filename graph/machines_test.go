@@ -103,7 +103,7 @@ func TestMachinesAreRefusedWhateverIsNotOpenedToThem(t *testing.T) {
 	_, everything := w.machine(t, mesa.KeyScopes, "MP")
 	_, submitter := w.machine(t, []mesa.KeyScope{mesa.ScopeSubmit}, "MP")
 	people, server := w.token("admin"), w.listening(t)
-	open := map[string]mesa.KeyScope{"document": mesa.ScopeStatus, "documents": mesa.ScopeStatus, "documentChanged": mesa.ScopeStatus, "submitDocument": mesa.ScopeSubmit}
+	open := map[string]mesa.KeyScope{"document": mesa.ScopeStatus, "documents": mesa.ScopeStatus, "documentChanged": mesa.ScopeStatus, "submitDocument": mesa.ScopeSubmit, "service": mesa.ScopeSubmit}
 	asked := 0
 	for kind, def := range map[ast.Operation]*ast.Definition{ast.Query: schema.Query, ast.Mutation: schema.Mutation, ast.Subscription: schema.Subscription} {
 		for _, f := range def.Fields {

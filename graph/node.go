@@ -26,7 +26,18 @@ func (r *Resolver) node(ctx context.Context, id string) (model.Node, error) {
 		return asNode(maybe(ctx, l.ArchiveRecord, mesa.ArchiveRecordID(id)))
 	case mesa.EventNode:
 		return asNode(maybe(ctx, l.Event, mesa.EventID(id)))
+	case mesa.IntegrationNode:
+		if !seesExchange(ctx) {
+			return nil, nil
+		}
+		return asNode(maybe(ctx, l.Integration, mesa.IntegrationID(id)))
+	case mesa.MessageNode:
+		if !seesExchange(ctx) {
+			return nil, nil
+		}
+		return asNode(maybe(ctx, l.Message, mesa.MessageID(id)))
 	case mesa.JobNode:
+		mesa.SawOneself(ctx) // jobs change without an event, so an answer made from one is not kept
 		job, err := maybe(ctx, l.Job, mesa.JobID(id))
 		if job != nil && !seesJob(actorOf(ctx), job) {
 			job = nil

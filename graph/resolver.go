@@ -33,6 +33,8 @@ type Resolver struct {
 	Files files.Store     // of reports; nil where none are made
 	Keys  *secret.Keyring // sign links to them
 
+	Version string // of the program, as other institutions are told
+
 	Diagnostics bool // whether administrators may add jobs that try the queue
 
 	subscribers subscribers

@@ -132,6 +132,17 @@ func (p *Pool) call(ctx context.Context, w *Work) (out outcome) {
 	return out
 }
 
+// also is what is to be done in the transaction that ends the attempt, nil for nothing.
+func (o outcome) also() func(*db.Tx, *mesa.Job) error {
+	if o.err == nil {
+		return o.done.Also
+	}
+	if f, ok := errors.AsType[*Failure](o.err); ok {
+		return f.Also
+	}
+	return nil
+}
+
 // endOf is how an attempt ended, by what the handler returned and why its context ended.
 func endOf(out outcome, cause error, policy *mesa.JobPolicy, job *mesa.Job) db.End {
 	if out.err == nil {
@@ -177,7 +188,7 @@ func (p *Pool) conclude(ctx, timed context.Context, a *attempt, policy *mesa.Job
 		undo = func(context.Context, error) {}
 	}
 	for try := 1; ; try++ {
-		after, effect, err := p.store(ctx, a.work.Job, end, out.done.Also)
+		after, effect, err := p.store(ctx, a.work.Job, end, out.also())
 		switch {
 		case err == nil:
 			return after
@@ -210,7 +221,7 @@ const (
 func (p *Pool) store(ctx context.Context, job *mesa.Job, end db.End, also func(*db.Tx, *mesa.Job) error) (after *mesa.Job, effect bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timing.Lease)
 	defer cancel()
-	if end.Outcome != mesa.AttemptSucceeded || also == nil {
+	if also == nil {
 		after, err = p.db.EndJob(ctx, job, end, nil)
 		return after, false, err
 	}

@@ -42,6 +42,10 @@ type Failure struct {
 	Permanent bool          // trying again would not help
 	RetryIn   time.Duration // 0: as the kind's policy says
 	Uncounted bool          // the attempt does not count as one: what it needs is not there yet
+
+	// Also is done in the transaction that ends the attempt, with it or not at all, however it ends: the job tells whether it waits for
+	// another attempt (and until when), failed or was cancelled.
+	Also func(tx *db.Tx, job *mesa.Job) error
 }
 
 // Error says what went wrong.

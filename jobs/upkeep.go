@@ -10,7 +10,7 @@ import (
 // upkeepBatch bounds how long one transaction keeps others from writing.
 const upkeepBatch = 500
 
-// Retention deletes what was kept for long enough: the files of reports, jobs that ended, keys of idempotency.
+// Retention deletes what was kept for long enough: the files of reports, jobs that ended, keys of idempotency, calls to other institutions.
 func Retention(database *db.DB, store files.Store) Handler {
 	return func(ctx context.Context, w *Work) (Done, error) {
 		expired, orphans, err := expireReports(ctx, database, store)
@@ -22,7 +22,7 @@ func Retention(database *db.DB, store files.Store) Handler {
 			name   string
 			forget func(ctx context.Context, limit int) (int64, error)
 		}{
-			{"jobs", database.ForgetJobs}, {"idempotencyKeys", database.ForgetIdempotencyKeys},
+			{"jobs", database.ForgetJobs}, {"idempotencyKeys", database.ForgetIdempotencyKeys}, {"exchangeAttempts", database.ForgetAttempts},
 		} {
 			if forgotten[kind.name], err = forgetAll(ctx, kind.forget); err != nil {
 				return Done{}, err

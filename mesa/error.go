@@ -28,6 +28,7 @@ const (
 	DocumentClosed      Code = "DOCUMENT_CLOSED"
 	LimitExceeded       Code = "LIMIT_EXCEEDED"
 	FeatureDisabled     Code = "FEATURE_DISABLED"
+	AddressRefused      Code = "ADDRESS_REFUSED"
 	Internal            Code = "INTERNAL"
 
 	PersistedQueryNotFound     Code = "PERSISTED_QUERY_NOT_FOUND"
@@ -61,6 +62,7 @@ var ErrorCodes = []struct {
 	{PersistedQueryHashMismatch, "The text is not the one that the id or the hash stands for."},
 	{PersistedQueryRequired, "This server runs trusted documents only, and the text is none of them."},
 	{FeatureDisabled, "The operator has not switched this on."},
+	{AddressRefused, "The address is not one that this server calls: private, without encryption, or no address at all; `reason` says which."},
 	{Internal, "Something failed inside; `id` finds it in the log."},
 }
 

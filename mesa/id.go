@@ -30,25 +30,29 @@ type (
 	JobID           string
 	ReportID        string
 	APIKeyID        string
+	IntegrationID   string
+	MessageID       string
 )
 
 // Prefixes by type of id.
 const (
-	areaPrefix       = "are_"
-	userPrefix       = "usr_"
-	partyPrefix      = "pty_"
-	typePrefix       = "typ_"
-	categoryPrefix   = "cat_"
-	registryPrefix   = "reg_"
-	documentPrefix   = "doc_"
-	derivationPrefix = "der_"
-	batchPrefix      = "bat_"
-	eventPrefix      = "evt_"
-	archivePrefix    = "arc_"
-	sessionPrefix    = "ses_"
-	jobPrefix        = "job_"
-	reportPrefix     = "rep_"
-	apiKeyPrefix     = "key_"
+	areaPrefix        = "are_"
+	userPrefix        = "usr_"
+	partyPrefix       = "pty_"
+	typePrefix        = "typ_"
+	categoryPrefix    = "cat_"
+	registryPrefix    = "reg_"
+	documentPrefix    = "doc_"
+	derivationPrefix  = "der_"
+	batchPrefix       = "bat_"
+	eventPrefix       = "evt_"
+	archivePrefix     = "arc_"
+	sessionPrefix     = "ses_"
+	jobPrefix         = "job_"
+	reportPrefix      = "rep_"
+	apiKeyPrefix      = "key_"
+	integrationPrefix = "int_"
+	messagePrefix     = "msg_"
 )
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
@@ -126,6 +130,14 @@ func (g *IDs) Report(at time.Time) ReportID { return ReportID(g.make(reportPrefi
 // APIKey makes an API key id of the instant.
 func (g *IDs) APIKey(at time.Time) APIKeyID { return APIKeyID(g.make(apiKeyPrefix, at)) }
 
+// Integration makes an integration id of the instant.
+func (g *IDs) Integration(at time.Time) IntegrationID {
+	return IntegrationID(g.make(integrationPrefix, at))
+}
+
+// Message makes an exchange message id of the instant.
+func (g *IDs) Message(at time.Time) MessageID { return MessageID(g.make(messagePrefix, at)) }
+
 // NodeKind is the type that an id carries.
 type NodeKind int
 
@@ -142,11 +154,14 @@ const (
 	EventNode
 	JobNode
 	ReportNode
+	IntegrationNode
+	MessageNode
 )
 
 var nodeKinds = map[string]NodeKind{
 	areaPrefix: AreaNode, userPrefix: UserNode, typePrefix: DocumentTypeNode, categoryPrefix: CategoryNode,
 	documentPrefix: DocumentNode, derivationPrefix: DerivationNode, archivePrefix: ArchiveRecordNode, eventPrefix: EventNode, jobPrefix: JobNode, reportPrefix: ReportNode,
+	integrationPrefix: IntegrationNode, messagePrefix: MessageNode,
 }
 
 // KindOf reads the type from an id.
@@ -288,3 +303,15 @@ func (id ReportID) MarshalGQL(w io.Writer) { writeString(w, string(id)) }
 
 // UnmarshalGQL reads an id.
 func (id *ReportID) UnmarshalGQL(v any) error { return readID(v, id) }
+
+// MarshalGQL writes the id.
+func (id IntegrationID) MarshalGQL(w io.Writer) { writeString(w, string(id)) }
+
+// UnmarshalGQL reads an id.
+func (id *IntegrationID) UnmarshalGQL(v any) error { return readID(v, id) }
+
+// MarshalGQL writes the id.
+func (id MessageID) MarshalGQL(w io.Writer) { writeString(w, string(id)) }
+
+// UnmarshalGQL reads an id.
+func (id *MessageID) UnmarshalGQL(v any) error { return readID(v, id) }

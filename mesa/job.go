@@ -66,6 +66,9 @@ const (
 	JobDeadlines  JobKind = "DEADLINES"       // tells of what is due soon or late
 	JobRetention  JobKind = "RETENTION"       // deletes what was kept for long enough
 	JobUpkeep     JobKind = "DATABASE_UPKEEP" // keeps the database's statistics fresh
+	JobSend       JobKind = "EXCHANGE_SEND"   // sends a document to another institution
+	JobSync       JobKind = "EXCHANGE_SYNC"   // asks another institution how what was sent to it stands
+	JobPoll       JobKind = "EXCHANGE_POLL"   // adds an EXCHANGE_SYNC for each institution
 )
 
 // JobPolicy is how a kind of work is run.
@@ -98,6 +101,9 @@ var JobPolicies = []JobPolicy{
 	{JobDeadlines, "maintenance", 3, 5 * time.Minute, 5 * time.Second, 15 * time.Minute, 7 * day, ""},
 	{JobRetention, "maintenance", 3, 5 * time.Minute, 5 * time.Second, 15 * time.Minute, 7 * day, ""},
 	{JobUpkeep, "maintenance", 3, 30 * time.Minute, 5 * time.Second, 15 * time.Minute, 7 * day, ""},
+	{JobSend, "exchange", DefaultMaxAttempts, 5 * time.Minute, time.Minute, 12 * time.Hour, 7 * day, ""},
+	{JobSync, "exchange", 3, 30 * time.Minute, time.Minute, 15 * time.Minute, day, ""},
+	{JobPoll, "exchange", 3, time.Minute, 5 * time.Second, time.Minute, day, ""},
 }
 
 // PolicyOf is the policy of a kind. One that this program does not know has a policy without a queue: a newer program added it.
@@ -117,7 +123,7 @@ type JobQueue struct {
 }
 
 // JobQueues is the table of queues.
-var JobQueues = []JobQueue{{"default", 4}, {"reports", 2}, {"maintenance", 1}}
+var JobQueues = []JobQueue{{"default", 4}, {"reports", 2}, {"maintenance", 1}, {"exchange", 4}}
 
 // MaxCrashes is how often a worker may be lost with a job before the job is taken to be the cause.
 const MaxCrashes = 3

@@ -16,6 +16,7 @@ var labels = map[string]string{
 	"AREA_USER": "Usuario de área", "ARCHIVIST": "Archivero", "AUDITOR": "Auditor", "VIEWER": "Consulta",
 	"REVOKED": "Revocada", "EXPIRED": "Vencida",
 	"WRONG_RECIPIENT": "Dirigido a otra entidad", "DUPLICATE": "Duplicado", "ILLEGIBLE": "Ilegible", "SPAM": "No deseado",
+	"QUEUED": "Por enviar", "SENDING": "Enviándose", "SENT": "Enviado", "DELIVERED": "Entregado", "RETRYING": "Por reintentar", "DEAD": "No enviado", "CANCELLED": "Cancelado",
 	"TO_RECEIVE": "Por recibir", "IN_HAND": "En atención", "COPIES": "Copias",
 }
 

@@ -40,9 +40,11 @@ var specified = map[string]string{
 	"archive.manage":              "● ● – – – ● – –",
 	"statistics.read":             "● ● ● ◐ ◐ ◐ ● ●",
 	"report.run":                  "● ● ● ◐ – ◐ ● –",
-	"job.manage":                  "● – – – – – – –",
+	"integration.use":             "● ● ● – – – – –",
+	"integration.configure":       "● – – – – – – –",
 	"apikey.manage":               "● – – – – – – –",
 	"user.manage":                 "● – – – – – – –",
+	"job.manage":                  "● – – – – – – –",
 	"settings.manage":             "● – – – – – – –",
 	"audit.read":                  "● – – – – – ● –",
 }

@@ -15,6 +15,7 @@ var ScheduleEntries = []ScheduleEntry{
 	{"deadlines", "5 * * * *", JobDeadlines, true},
 	{"retention", "17 * * * *", JobRetention, false},
 	{"database-upkeep", "30 3 * * *", JobUpkeep, true},
+	{"exchange", "*/15 * * * *", JobPoll, false},
 }
 
 // ScheduleFire is the latest time at which an entry of the schedule was due and its job was added.

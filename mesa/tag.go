@@ -71,9 +71,10 @@ func (e *Event) Moves() []Tag {
 	return tags
 }
 
-// IsShown says whether events of a type are for more eyes than the auditor's: what happens to documents and their legs.
+// IsShown says whether events of a type are for more eyes than the auditor's: what happens to documents and their legs,
+// and to documents on their way to other institutions.
 func (t EventType) IsShown() bool {
-	return strings.HasPrefix(string(t), "document.") || strings.HasPrefix(string(t), "derivation.")
+	return strings.HasPrefix(string(t), "document.") || strings.HasPrefix(string(t), "derivation.") || strings.HasPrefix(string(t), "exchange.")
 }
 
 // Reach says for whom an answer is the same.

@@ -73,6 +73,9 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 	if err := database.watch(out.ctx); err != nil {
 		return err
 	}
+	if err := s.startExchange(out.ctx, database); err != nil {
+		return err
+	}
 	database.cache.Announce()
 	documents, err := graph.LoadDocuments(graph.DocumentMode(c.Documents), c.Manifests)
 	if err != nil {
@@ -91,8 +94,8 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 	}
 	server := &web.Server{
 		Resolver: &graph.Resolver{
-			DB: database.DB, Desk: desk.New(database.DB, log), Feed: feed, Jobs: database.signals, Log: log, Cache: database.cache, Documents: documents,
-			Files: reports, Keys: keys, Diagnostics: s.Diagnostics,
+			DB: database.DB, Desk: desk.New(database.DB, log).Exchanging(database.peers), Feed: feed, Jobs: database.signals, Log: log, Cache: database.cache, Documents: documents,
+			Files: reports, Keys: keys, Version: version, Diagnostics: s.Diagnostics,
 		},
 		Log:           log,
 		Introspection: s.Mode != "production",

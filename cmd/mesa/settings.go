@@ -15,6 +15,7 @@ import (
 	"github.com/mesapartes/mesa/cache"
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/graph"
+	"github.com/mesapartes/mesa/internal/exchange"
 	"github.com/mesapartes/mesa/internal/files"
 	"github.com/mesapartes/mesa/internal/secret"
 	"github.com/mesapartes/mesa/jobs"
@@ -22,21 +23,23 @@ import (
 
 // settings are what an operator can set. Each is a flag, an environment variable and a line of the env file.
 type settings struct {
-	DataDir     string        `default:"./var" env:"MESA_DATA_DIR" help:"Folder for the embedded database and other files."`
-	DatabaseURL string        `env:"MESA_DATABASE_URL" help:"sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME; default: mesa.db in the data folder." secret:"url"`
-	RedisURL    string        `env:"MESA_REDIS_URL" help:"redis://:PASSWORD@HOST:6379/0 to share the cache and announce jobs between processes." secret:"url"`
-	RedisPrefix string        `default:"mesa" env:"MESA_REDIS_PREFIX" help:"Beginning of every key in Redis: one for each database."`
-	NoCache     bool          `env:"MESA_NO_CACHE" help:"Keep no answers."`
-	CacheMiB    int64         `default:"64" env:"MESA_CACHE_MIB" help:"Memory for kept answers, in MiB."`
-	MaxConns    int           `default:"0" env:"MESA_DATABASE_CONNECTIONS" help:"Connections to PostgreSQL; 0 chooses by the number of processors."`
-	Files       string        `env:"MESA_FILES" help:"Where the files of reports are: a folder, or s3://ACCESS:SECRET@HOST/BUCKET/PREFIX?region=…&tls=false; default: files in the data folder." secret:"url"`
-	Keys        string        `env:"MESA_KEYS" help:"Keys that seal credentials and sign links, NAME:BASE64 of 32 bytes, separated by commas, the active one first; default: one is made in the data folder. All processes need the same." secret:"yes"`
-	Mode        string        `default:"development" enum:"development,production" env:"MESA_MODE" help:"In production strangers cannot explore the schema, and the clock cannot be set."`
-	Diagnostics bool          `env:"MESA_DIAGNOSTICS" help:"Let administrators add jobs that try the queue: they take time, fail, or crash the worker."`
-	Clock       string        `env:"MESA_CLOCK" help:"Instant (RFC 3339) at which the clock starts, to show and test deadlines; not in production."`
-	Log         string        `default:"text" enum:"json,text" env:"MESA_LOG" help:"Form of the log."`
-	LogLevel    slog.Level    `default:"info" env:"MESA_LOG_LEVEL" help:"debug, info, warn or error."`
-	SlowAt      time.Duration `default:"500ms" env:"MESA_SLOW_STATEMENT" help:"Statements that take longer are logged; 0 logs none."`
+	DataDir       string        `default:"./var" env:"MESA_DATA_DIR" help:"Folder for the embedded database and other files."`
+	DatabaseURL   string        `env:"MESA_DATABASE_URL" help:"sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME; default: mesa.db in the data folder." secret:"url"`
+	RedisURL      string        `env:"MESA_REDIS_URL" help:"redis://:PASSWORD@HOST:6379/0 to share the cache and announce jobs between processes." secret:"url"`
+	RedisPrefix   string        `default:"mesa" env:"MESA_REDIS_PREFIX" help:"Beginning of every key in Redis: one for each database."`
+	NoCache       bool          `env:"MESA_NO_CACHE" help:"Keep no answers."`
+	CacheMiB      int64         `default:"64" env:"MESA_CACHE_MIB" help:"Memory for kept answers, in MiB."`
+	MaxConns      int           `default:"0" env:"MESA_DATABASE_CONNECTIONS" help:"Connections to PostgreSQL; 0 chooses by the number of processors."`
+	Files         string        `env:"MESA_FILES" help:"Where the files of reports are: a folder, or s3://ACCESS:SECRET@HOST/BUCKET/PREFIX?region=…&tls=false; default: files in the data folder." secret:"url"`
+	Keys          string        `env:"MESA_KEYS" help:"Keys that seal credentials and sign links, NAME:BASE64 of 32 bytes, separated by commas, the active one first; default: one is made in the data folder. All processes need the same." secret:"yes"`
+	Mode          string        `default:"development" enum:"development,production" env:"MESA_MODE" help:"In production strangers cannot explore the schema, and the clock cannot be set."`
+	OutboundAllow string        `env:"MESA_OUTBOUND_ALLOW" help:"Networks that may be called although they are private, such as 10.20.0.0/16, separated by commas."`
+	ExchangeScale float64       `default:"1" env:"MESA_EXCHANGE_SCALE" help:"Factor of the waits between attempts to send to other institutions, to try them out; not in production."`
+	Diagnostics   bool          `env:"MESA_DIAGNOSTICS" help:"Let administrators add jobs that try the queue: they take time, fail, or crash the worker."`
+	Clock         string        `env:"MESA_CLOCK" help:"Instant (RFC 3339) at which the clock starts, to show and test deadlines; not in production."`
+	Log           string        `default:"text" enum:"json,text" env:"MESA_LOG" help:"Form of the log."`
+	LogLevel      slog.Level    `default:"info" env:"MESA_LOG_LEVEL" help:"debug, info, warn or error."`
+	SlowAt        time.Duration `default:"500ms" env:"MESA_SLOW_STATEMENT" help:"Statements that take longer are logged; 0 logs none."`
 }
 
 // clock is the one clock of the process: the real one, or one that starts at the instant set.
@@ -98,12 +101,16 @@ type store struct {
 	*db.DB
 	cache   *cache.Cache // nil when nothing is kept
 	signals *jobs.Signals
+	peers   *exchange.Peers // nil until startExchange
 }
 
 // Close closes all. It can be called twice.
 func (s *store) Close() error {
 	s.cache.Close()
 	s.signals.Stop()
+	if s.peers != nil {
+		s.peers.Close()
+	}
 	return s.DB.Close()
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -50,7 +51,7 @@ func (s *settings) startWork(ctx context.Context, w working, st *store, log *slo
 	if err != nil {
 		return nil, err
 	}
-	pool := jobs.NewPool(st.DB, st.signals, handlers(st, store), timing, log)
+	pool := jobs.NewPool(st.DB, st.signals, s.handlers(st, store), timing, log)
 	var work context.Context
 	work, b.cancel = context.WithCancel(context.Background())
 	b.running.Go(func() { pool.Run(work) })
@@ -60,14 +61,16 @@ func (s *settings) startWork(ctx context.Context, w working, st *store, log *slo
 }
 
 // handlers are the handlers of all kinds of jobs.
-func handlers(st *store, reports files.Store) jobs.Handlers {
-	return jobs.Handlers{
+func (s *settings) handlers(st *store, reports files.Store) jobs.Handlers {
+	handlers := jobs.Handlers{
 		mesa.JobDiagnostic: jobs.Diagnostic,
 		mesa.JobDeadlines:  jobs.Deadlines(st.DB),
 		mesa.JobRetention:  jobs.Retention(st.DB, reports),
 		mesa.JobReport:     jobs.Report(st.DB, reports),
 		mesa.JobUpkeep:     jobs.Upkeep(st.DB),
 	}
+	maps.Copy(handlers, jobs.Exchange{DB: st.DB, Peers: st.peers, Scale: s.ExchangeScale}.Handlers())
+	return handlers
 }
 
 // stop takes no more jobs, and returns when those that run have ended or were handed back. It can be called twice, and on nil.
@@ -91,6 +94,9 @@ func (c *workCmd) Run(out *streams, s *settings) error {
 		return err
 	}
 	defer st.Close()
+	if err := s.startExchange(out.ctx, st); err != nil {
+		return err
+	}
 	b, err := s.startWork(out.ctx, c.working, st, log)
 	if err != nil {
 		return err

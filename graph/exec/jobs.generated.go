@@ -2641,6 +2641,13 @@ func (ec *executionContext) marshalNWorker2ᚖgithubᚗcomᚋmesapartesᚋmesa�
 	return ec._Worker(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalOJob2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐJob(ctx context.Context, sel ast.SelectionSet, v *mesa.Job) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Job(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalOJobAttemptOutcome2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐAttemptOutcome(ctx context.Context, v any) (mesa.AttemptOutcome, error) {
 	var res mesa.AttemptOutcome
 	err := res.UnmarshalGQL(v)

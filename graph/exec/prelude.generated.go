@@ -1645,6 +1645,16 @@ func (ec *executionContext) marshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesa�
 	return v
 }
 
+func (ec *executionContext) unmarshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐIntegrationID(ctx context.Context, v any) (mesa.IntegrationID, error) {
+	var res mesa.IntegrationID
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐIntegrationID(ctx context.Context, sel ast.SelectionSet, v mesa.IntegrationID) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐJobID(ctx context.Context, v any) (mesa.JobID, error) {
 	var res mesa.JobID
 	err := res.UnmarshalGQL(v)
@@ -1652,6 +1662,16 @@ func (ec *executionContext) unmarshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesa
 }
 
 func (ec *executionContext) marshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐJobID(ctx context.Context, sel ast.SelectionSet, v mesa.JobID) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐMessageID(ctx context.Context, v any) (mesa.MessageID, error) {
+	var res mesa.MessageID
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐMessageID(ctx context.Context, sel ast.SelectionSet, v mesa.MessageID) graphql.Marshaler {
 	return v
 }
 
@@ -2283,6 +2303,18 @@ func (ec *executionContext) unmarshalOInt2githubᚗcomᚋmesapartesᚋmesaᚋmes
 
 func (ec *executionContext) marshalOInt2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐTerm(ctx context.Context, sel ast.SelectionSet, v mesa.Term) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) unmarshalOInt2int(ctx context.Context, v any) (int, error) {
+	res, err := graphql.UnmarshalInt(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOInt2int(ctx context.Context, sel ast.SelectionSet, v int) graphql.Marshaler {
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalInt(v)
+	return res
 }
 
 func (ec *executionContext) unmarshalOInt2ᚖint(ctx context.Context, v any) (*int, error) {

@@ -36,6 +36,8 @@ type ResolverRoot interface {
 	DocumentType() DocumentTypeResolver
 	Event() EventResolver
 	EventActor() EventActorResolver
+	ExchangeMessage() ExchangeMessageResolver
+	Integration() IntegrationResolver
 	Job() JobResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
@@ -423,6 +425,89 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	ExchangeAttempt struct {
+		Answer     func(childComplexity int) int
+		At         func(childComplexity int) int
+		DurationMs func(childComplexity int) int
+		ErrorCode  func(childComplexity int) int
+		HTTPStatus func(childComplexity int) int
+		Kind       func(childComplexity int) int
+		N          func(childComplexity int) int
+		RemoteAddr func(childComplexity int) int
+	}
+
+	ExchangeMessage struct {
+		Attempts           func(childComplexity int) int
+		AttemptsLog        func(childComplexity int) int
+		CheckedAt          func(childComplexity int) int
+		CreatedAt          func(childComplexity int) int
+		CreatedBy          func(childComplexity int) int
+		Direction          func(childComplexity int) int
+		Document           func(childComplexity int) int
+		ErrorCode          func(childComplexity int) int
+		ExchangeCode       func(childComplexity int) int
+		ID                 func(childComplexity int) int
+		Integration        func(childComplexity int) int
+		NextAttemptAt      func(childComplexity int) int
+		Problem            func(childComplexity int) int
+		RemoteArea         func(childComplexity int) int
+		RemoteDate         func(childComplexity int) int
+		RemoteID           func(childComplexity int) int
+		RemoteNumber       func(childComplexity int) int
+		RemoteObservation  func(childComplexity int) int
+		RemoteTrackingCode func(childComplexity int) int
+		State              func(childComplexity int) int
+	}
+
+	ExchangeMessageConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ExchangeMessageEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	Integration struct {
+		BaseURL        func(childComplexity int) int
+		CanSend        func(childComplexity int) int
+		Code           func(childComplexity int) int
+		CreatedAt      func(childComplexity int) int
+		CreatedBy      func(childComplexity int) int
+		HasCredentials func(childComplexity int) int
+		Health         func(childComplexity int) int
+		ID             func(childComplexity int) int
+		IsActive       func(childComplexity int) int
+		Kind           func(childComplexity int) int
+		LastErrorAt    func(childComplexity int) int
+		LastErrorCode  func(childComplexity int) int
+		LastOkAt       func(childComplexity int) int
+		MaxAttempts    func(childComplexity int) int
+		Messages       func(childComplexity int, first *int, after *string) int
+		Name           func(childComplexity int) int
+		OpenUntil      func(childComplexity int) int
+		TimeoutSeconds func(childComplexity int) int
+	}
+
+	IntegrationConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	IntegrationEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	IntegrationPayload struct {
+		Integration func(childComplexity int) int
+	}
+
 	Job struct {
 		Attempt           func(childComplexity int) int
 		Attempts          func(childComplexity int) int
@@ -483,14 +568,17 @@ type ComplexityRoot struct {
 		BulkDerive          func(childComplexity int, input desk.BulkDeriveInput) int
 		BulkReceive         func(childComplexity int, input desk.BulkDerivationsInput) int
 		BulkTag             func(childComplexity int, input desk.BulkTagInput) int
+		CancelExchange      func(childComplexity int, input desk.MessageInput) int
 		CancelJob           func(childComplexity int, input model.CancelJobInput) int
 		CancelReport        func(childComplexity int, input model.CancelReportInput) int
 		CreateAPIKey        func(childComplexity int, input desk.CreateAPIKeyInput) int
+		CreateIntegration   func(childComplexity int, input desk.CreateIntegrationInput) int
 		DeclineSubmission   func(childComplexity int, input desk.DeclineSubmissionInput) int
 		DeriveDocument      func(childComplexity int, input desk.DeriveDocumentInput) int
 		EnqueueDiagnostic   func(childComplexity int, input desk.DiagnosticJobInput) int
 		ExtendDeadline      func(childComplexity int, input desk.ExtendDeadlineInput) int
 		PauseQueue          func(childComplexity int, input model.QueueInput) int
+		ProbeIntegration    func(childComplexity int, input desk.ProbeIntegrationInput) int
 		ReassignDerivation  func(childComplexity int, input desk.ReassignDerivationInput) int
 		RecallDerivation    func(childComplexity int, input desk.DerivationReasonInput) int
 		ReceiveDerivation   func(childComplexity int, input desk.DerivationInput) int
@@ -501,16 +589,20 @@ type ComplexityRoot struct {
 		RequestReport       func(childComplexity int, input desk.RequestReportInput) int
 		RestoreDocument     func(childComplexity int, input desk.RestoreDocumentInput) int
 		ResumeQueue         func(childComplexity int, input model.QueueInput) int
+		RetryExchange       func(childComplexity int, input desk.MessageInput) int
 		RetryJob            func(childComplexity int, input model.RetryJobInput) int
 		ReturnDerivation    func(childComplexity int, input desk.DerivationReasonInput) int
 		RevokeAPIKey        func(childComplexity int, input desk.RevokeAPIKeyInput) int
 		RotateAPIKey        func(childComplexity int, input desk.RotateAPIKeyInput) int
+		SendDocument        func(childComplexity int, input desk.SendDocumentInput) int
 		SignIn              func(childComplexity int, input desk.SignInInput) int
 		SignOut             func(childComplexity int) int
 		SubmitDocument      func(childComplexity int, input desk.SubmitDocumentInput) int
+		SyncIntegration     func(childComplexity int, input desk.SyncIntegrationInput) int
 		UnwatchDocument     func(childComplexity int, input desk.WatchDocumentInput) int
 		UpdateArchiveRecord func(childComplexity int, input desk.UpdateArchiveRecordInput) int
 		UpdateDocument      func(childComplexity int, input desk.UpdateDocumentInput) int
+		UpdateIntegration   func(childComplexity int, input desk.UpdateIntegrationInput) int
 		VoidDocument        func(childComplexity int, input desk.VoidDocumentInput) int
 		WatchDocument       func(childComplexity int, input desk.WatchDocumentInput) int
 	}
@@ -528,6 +620,16 @@ type ComplexityRoot struct {
 		Priority   func(childComplexity int) int
 	}
 
+	ProbeIntegrationPayload struct {
+		CertificateExpiresAt func(childComplexity int) int
+		Error                func(childComplexity int) int
+		Integration          func(childComplexity int) int
+		LatencyMs            func(childComplexity int) int
+		Message              func(childComplexity int) int
+		Ok                   func(childComplexity int) int
+		RemoteVersion        func(childComplexity int) int
+	}
+
 	Query struct {
 		APIKeys           func(childComplexity int, first *int, after *string) int
 		AreaMembers       func(childComplexity int, areaID string) int
@@ -537,6 +639,9 @@ type ComplexityRoot struct {
 		Document          func(childComplexity int, by db.DocumentBy) int
 		DocumentTypes     func(childComplexity int) int
 		Documents         func(childComplexity int, filter *mesa.DocumentFilter, orderBy *mesa.DocumentOrder, first *int, after *string, last *int, before *string) int
+		ExchangeMessages  func(childComplexity int, documentID string) int
+		Integration       func(childComplexity int, id string) int
+		Integrations      func(childComplexity int, first *int, after *string) int
 		Jobs              func(childComplexity int, filter *mesa.JobFilter, first *int, after *string) int
 		Node              func(childComplexity int, id string) int
 		Nodes             func(childComplexity int, ids []string) int
@@ -547,6 +652,7 @@ type ComplexityRoot struct {
 		ReportRuns        func(childComplexity int, first *int, after *string) int
 		RetentionPolicies func(childComplexity int) int
 		Schedules         func(childComplexity int) int
+		Service           func(childComplexity int) int
 		Statistics        func(childComplexity int, filter *mesa.StatisticsFilter) int
 		Tray              func(childComplexity int, areaID string, box mesa.TrayBox, first *int, after *string) int
 		TrayCounts        func(childComplexity int, areaID string) int
@@ -654,6 +760,11 @@ type ComplexityRoot struct {
 		Returned   func(childComplexity int) int
 	}
 
+	SendDocumentPayload struct {
+		Job     func(childComplexity int) int
+		Message func(childComplexity int) int
+	}
+
 	Sender struct {
 		Email    func(childComplexity int) int
 		IDNumber func(childComplexity int) int
@@ -666,6 +777,11 @@ type ComplexityRoot struct {
 		Count      func(childComplexity int) int
 		Kind       func(childComplexity int) int
 		Percentage func(childComplexity int) int
+	}
+
+	Service struct {
+		Institution func(childComplexity int) int
+		Version     func(childComplexity int) int
 	}
 
 	SignInPayload struct {
@@ -732,6 +848,10 @@ type ComplexityRoot struct {
 		MyReportsUpdated func(childComplexity int) int
 		ReportUpdated    func(childComplexity int, id string) int
 		TrayChanged      func(childComplexity int, areaID string) int
+	}
+
+	SyncIntegrationPayload struct {
+		Job func(childComplexity int) int
 	}
 
 	TrayChange struct {
@@ -2334,6 +2454,373 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.EventEdge.Node(childComplexity), true
 
+	case "ExchangeAttempt.answer":
+		if e.ComplexityRoot.ExchangeAttempt.Answer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeAttempt.Answer(childComplexity), true
+	case "ExchangeAttempt.at":
+		if e.ComplexityRoot.ExchangeAttempt.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeAttempt.At(childComplexity), true
+	case "ExchangeAttempt.durationMs":
+		if e.ComplexityRoot.ExchangeAttempt.DurationMs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeAttempt.DurationMs(childComplexity), true
+	case "ExchangeAttempt.errorCode":
+		if e.ComplexityRoot.ExchangeAttempt.ErrorCode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeAttempt.ErrorCode(childComplexity), true
+	case "ExchangeAttempt.httpStatus":
+		if e.ComplexityRoot.ExchangeAttempt.HTTPStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeAttempt.HTTPStatus(childComplexity), true
+	case "ExchangeAttempt.kind":
+		if e.ComplexityRoot.ExchangeAttempt.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeAttempt.Kind(childComplexity), true
+	case "ExchangeAttempt.n":
+		if e.ComplexityRoot.ExchangeAttempt.N == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeAttempt.N(childComplexity), true
+	case "ExchangeAttempt.remoteAddress":
+		if e.ComplexityRoot.ExchangeAttempt.RemoteAddr == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeAttempt.RemoteAddr(childComplexity), true
+
+	case "ExchangeMessage.attempts":
+		if e.ComplexityRoot.ExchangeMessage.Attempts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.Attempts(childComplexity), true
+	case "ExchangeMessage.attemptsLog":
+		if e.ComplexityRoot.ExchangeMessage.AttemptsLog == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.AttemptsLog(childComplexity), true
+	case "ExchangeMessage.checkedAt":
+		if e.ComplexityRoot.ExchangeMessage.CheckedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.CheckedAt(childComplexity), true
+	case "ExchangeMessage.createdAt":
+		if e.ComplexityRoot.ExchangeMessage.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.CreatedAt(childComplexity), true
+	case "ExchangeMessage.createdBy":
+		if e.ComplexityRoot.ExchangeMessage.CreatedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.CreatedBy(childComplexity), true
+	case "ExchangeMessage.direction":
+		if e.ComplexityRoot.ExchangeMessage.Direction == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.Direction(childComplexity), true
+	case "ExchangeMessage.document":
+		if e.ComplexityRoot.ExchangeMessage.Document == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.Document(childComplexity), true
+	case "ExchangeMessage.errorCode":
+		if e.ComplexityRoot.ExchangeMessage.ErrorCode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.ErrorCode(childComplexity), true
+	case "ExchangeMessage.exchangeCode":
+		if e.ComplexityRoot.ExchangeMessage.ExchangeCode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.ExchangeCode(childComplexity), true
+	case "ExchangeMessage.id":
+		if e.ComplexityRoot.ExchangeMessage.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.ID(childComplexity), true
+	case "ExchangeMessage.integration":
+		if e.ComplexityRoot.ExchangeMessage.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.Integration(childComplexity), true
+	case "ExchangeMessage.nextAttemptAt":
+		if e.ComplexityRoot.ExchangeMessage.NextAttemptAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.NextAttemptAt(childComplexity), true
+	case "ExchangeMessage.problem":
+		if e.ComplexityRoot.ExchangeMessage.Problem == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.Problem(childComplexity), true
+	case "ExchangeMessage.remoteArea":
+		if e.ComplexityRoot.ExchangeMessage.RemoteArea == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.RemoteArea(childComplexity), true
+	case "ExchangeMessage.remoteDate":
+		if e.ComplexityRoot.ExchangeMessage.RemoteDate == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.RemoteDate(childComplexity), true
+	case "ExchangeMessage.remoteId":
+		if e.ComplexityRoot.ExchangeMessage.RemoteID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.RemoteID(childComplexity), true
+	case "ExchangeMessage.remoteNumber":
+		if e.ComplexityRoot.ExchangeMessage.RemoteNumber == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.RemoteNumber(childComplexity), true
+	case "ExchangeMessage.remoteObservation":
+		if e.ComplexityRoot.ExchangeMessage.RemoteObservation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.RemoteObservation(childComplexity), true
+	case "ExchangeMessage.remoteTrackingCode":
+		if e.ComplexityRoot.ExchangeMessage.RemoteTrackingCode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.RemoteTrackingCode(childComplexity), true
+	case "ExchangeMessage.state":
+		if e.ComplexityRoot.ExchangeMessage.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessage.State(childComplexity), true
+
+	case "ExchangeMessageConnection.edges":
+		if e.ComplexityRoot.ExchangeMessageConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessageConnection.Edges(childComplexity), true
+	case "ExchangeMessageConnection.nodes":
+		if e.ComplexityRoot.ExchangeMessageConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessageConnection.Nodes(childComplexity), true
+	case "ExchangeMessageConnection.pageInfo":
+		if e.ComplexityRoot.ExchangeMessageConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessageConnection.PageInfo(childComplexity), true
+	case "ExchangeMessageConnection.totalCount":
+		if e.ComplexityRoot.ExchangeMessageConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessageConnection.TotalCount(childComplexity), true
+
+	case "ExchangeMessageEdge.cursor":
+		if e.ComplexityRoot.ExchangeMessageEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessageEdge.Cursor(childComplexity), true
+	case "ExchangeMessageEdge.node":
+		if e.ComplexityRoot.ExchangeMessageEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExchangeMessageEdge.Node(childComplexity), true
+
+	case "Integration.baseUrl":
+		if e.ComplexityRoot.Integration.BaseURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.BaseURL(childComplexity), true
+	case "Integration.canSend":
+		if e.ComplexityRoot.Integration.CanSend == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.CanSend(childComplexity), true
+	case "Integration.code":
+		if e.ComplexityRoot.Integration.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.Code(childComplexity), true
+	case "Integration.createdAt":
+		if e.ComplexityRoot.Integration.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.CreatedAt(childComplexity), true
+	case "Integration.createdBy":
+		if e.ComplexityRoot.Integration.CreatedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.CreatedBy(childComplexity), true
+	case "Integration.hasCredentials":
+		if e.ComplexityRoot.Integration.HasCredentials == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.HasCredentials(childComplexity), true
+	case "Integration.health":
+		if e.ComplexityRoot.Integration.Health == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.Health(childComplexity), true
+	case "Integration.id":
+		if e.ComplexityRoot.Integration.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.ID(childComplexity), true
+	case "Integration.active":
+		if e.ComplexityRoot.Integration.IsActive == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.IsActive(childComplexity), true
+	case "Integration.kind":
+		if e.ComplexityRoot.Integration.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.Kind(childComplexity), true
+	case "Integration.lastErrorAt":
+		if e.ComplexityRoot.Integration.LastErrorAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.LastErrorAt(childComplexity), true
+	case "Integration.lastErrorCode":
+		if e.ComplexityRoot.Integration.LastErrorCode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.LastErrorCode(childComplexity), true
+	case "Integration.lastOkAt":
+		if e.ComplexityRoot.Integration.LastOkAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.LastOkAt(childComplexity), true
+	case "Integration.maxAttempts":
+		if e.ComplexityRoot.Integration.MaxAttempts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.MaxAttempts(childComplexity), true
+	case "Integration.messages":
+		if e.ComplexityRoot.Integration.Messages == nil {
+			break
+		}
+
+		args, err := ec.field_Integration_messages_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Integration.Messages(childComplexity, args["first"].(*int), args["after"].(*string)), true
+	case "Integration.name":
+		if e.ComplexityRoot.Integration.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.Name(childComplexity), true
+	case "Integration.openUntil":
+		if e.ComplexityRoot.Integration.OpenUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.OpenUntil(childComplexity), true
+	case "Integration.timeoutSeconds":
+		if e.ComplexityRoot.Integration.TimeoutSeconds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.TimeoutSeconds(childComplexity), true
+
+	case "IntegrationConnection.edges":
+		if e.ComplexityRoot.IntegrationConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationConnection.Edges(childComplexity), true
+	case "IntegrationConnection.nodes":
+		if e.ComplexityRoot.IntegrationConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationConnection.Nodes(childComplexity), true
+	case "IntegrationConnection.pageInfo":
+		if e.ComplexityRoot.IntegrationConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationConnection.PageInfo(childComplexity), true
+	case "IntegrationConnection.totalCount":
+		if e.ComplexityRoot.IntegrationConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationConnection.TotalCount(childComplexity), true
+
+	case "IntegrationEdge.cursor":
+		if e.ComplexityRoot.IntegrationEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationEdge.Cursor(childComplexity), true
+	case "IntegrationEdge.node":
+		if e.ComplexityRoot.IntegrationEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationEdge.Node(childComplexity), true
+
+	case "IntegrationPayload.integration":
+		if e.ComplexityRoot.IntegrationPayload.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationPayload.Integration(childComplexity), true
+
 	case "Job.attempt":
 		if e.ComplexityRoot.Job.Attempt == nil {
 			break
@@ -2648,6 +3135,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.BulkTag(childComplexity, args["input"].(desk.BulkTagInput)), true
+	case "Mutation.cancelExchange":
+		if e.ComplexityRoot.Mutation.CancelExchange == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_cancelExchange_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CancelExchange(childComplexity, args["input"].(desk.MessageInput)), true
 	case "Mutation.cancelJob":
 		if e.ComplexityRoot.Mutation.CancelJob == nil {
 			break
@@ -2681,6 +3179,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateAPIKey(childComplexity, args["input"].(desk.CreateAPIKeyInput)), true
+	case "Mutation.createIntegration":
+		if e.ComplexityRoot.Mutation.CreateIntegration == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createIntegration_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateIntegration(childComplexity, args["input"].(desk.CreateIntegrationInput)), true
 	case "Mutation.declineSubmission":
 		if e.ComplexityRoot.Mutation.DeclineSubmission == nil {
 			break
@@ -2736,6 +3245,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.PauseQueue(childComplexity, args["input"].(model.QueueInput)), true
+	case "Mutation.probeIntegration":
+		if e.ComplexityRoot.Mutation.ProbeIntegration == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_probeIntegration_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ProbeIntegration(childComplexity, args["input"].(desk.ProbeIntegrationInput)), true
 	case "Mutation.reassignDerivation":
 		if e.ComplexityRoot.Mutation.ReassignDerivation == nil {
 			break
@@ -2846,6 +3366,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ResumeQueue(childComplexity, args["input"].(model.QueueInput)), true
+	case "Mutation.retryExchange":
+		if e.ComplexityRoot.Mutation.RetryExchange == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_retryExchange_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RetryExchange(childComplexity, args["input"].(desk.MessageInput)), true
 	case "Mutation.retryJob":
 		if e.ComplexityRoot.Mutation.RetryJob == nil {
 			break
@@ -2890,6 +3421,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RotateAPIKey(childComplexity, args["input"].(desk.RotateAPIKeyInput)), true
+	case "Mutation.sendDocument":
+		if e.ComplexityRoot.Mutation.SendDocument == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_sendDocument_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SendDocument(childComplexity, args["input"].(desk.SendDocumentInput)), true
 	case "Mutation.signIn":
 		if e.ComplexityRoot.Mutation.SignIn == nil {
 			break
@@ -2918,6 +3460,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SubmitDocument(childComplexity, args["input"].(desk.SubmitDocumentInput)), true
+	case "Mutation.syncIntegration":
+		if e.ComplexityRoot.Mutation.SyncIntegration == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_syncIntegration_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SyncIntegration(childComplexity, args["input"].(desk.SyncIntegrationInput)), true
 	case "Mutation.unwatchDocument":
 		if e.ComplexityRoot.Mutation.UnwatchDocument == nil {
 			break
@@ -2951,6 +3504,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateDocument(childComplexity, args["input"].(desk.UpdateDocumentInput)), true
+	case "Mutation.updateIntegration":
+		if e.ComplexityRoot.Mutation.UpdateIntegration == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateIntegration_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateIntegration(childComplexity, args["input"].(desk.UpdateIntegrationInput)), true
 	case "Mutation.voidDocument":
 		if e.ComplexityRoot.Mutation.VoidDocument == nil {
 			break
@@ -3017,6 +3581,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PriorityShare.Priority(childComplexity), true
+
+	case "ProbeIntegrationPayload.certificateExpiresAt":
+		if e.ComplexityRoot.ProbeIntegrationPayload.CertificateExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProbeIntegrationPayload.CertificateExpiresAt(childComplexity), true
+	case "ProbeIntegrationPayload.error":
+		if e.ComplexityRoot.ProbeIntegrationPayload.Error == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProbeIntegrationPayload.Error(childComplexity), true
+	case "ProbeIntegrationPayload.integration":
+		if e.ComplexityRoot.ProbeIntegrationPayload.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProbeIntegrationPayload.Integration(childComplexity), true
+	case "ProbeIntegrationPayload.latencyMs":
+		if e.ComplexityRoot.ProbeIntegrationPayload.LatencyMs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProbeIntegrationPayload.LatencyMs(childComplexity), true
+	case "ProbeIntegrationPayload.message":
+		if e.ComplexityRoot.ProbeIntegrationPayload.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProbeIntegrationPayload.Message(childComplexity), true
+	case "ProbeIntegrationPayload.ok":
+		if e.ComplexityRoot.ProbeIntegrationPayload.Ok == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProbeIntegrationPayload.Ok(childComplexity), true
+	case "ProbeIntegrationPayload.remoteVersion":
+		if e.ComplexityRoot.ProbeIntegrationPayload.RemoteVersion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProbeIntegrationPayload.RemoteVersion(childComplexity), true
 
 	case "Query.apiKeys":
 		if e.ComplexityRoot.Query.APIKeys == nil {
@@ -3091,6 +3698,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Documents(childComplexity, args["filter"].(*mesa.DocumentFilter), args["orderBy"].(*mesa.DocumentOrder), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.exchangeMessages":
+		if e.ComplexityRoot.Query.ExchangeMessages == nil {
+			break
+		}
+
+		args, err := ec.field_Query_exchangeMessages_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.ExchangeMessages(childComplexity, args["documentId"].(string)), true
+	case "Query.integration":
+		if e.ComplexityRoot.Query.Integration == nil {
+			break
+		}
+
+		args, err := ec.field_Query_integration_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Integration(childComplexity, args["id"].(string)), true
+	case "Query.integrations":
+		if e.ComplexityRoot.Query.Integrations == nil {
+			break
+		}
+
+		args, err := ec.field_Query_integrations_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Integrations(childComplexity, args["first"].(*int), args["after"].(*string)), true
 
 	case "Query.jobs":
 		if e.ComplexityRoot.Query.Jobs == nil {
@@ -3177,6 +3817,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Schedules(childComplexity), true
+	case "Query.service":
+		if e.ComplexityRoot.Query.Service == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Service(childComplexity), true
 	case "Query.statistics":
 		if e.ComplexityRoot.Query.Statistics == nil {
 			break
@@ -3585,6 +4231,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SendBackPayload.Returned(childComplexity), true
 
+	case "SendDocumentPayload.job":
+		if e.ComplexityRoot.SendDocumentPayload.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SendDocumentPayload.Job(childComplexity), true
+	case "SendDocumentPayload.message":
+		if e.ComplexityRoot.SendDocumentPayload.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SendDocumentPayload.Message(childComplexity), true
+
 	case "Sender.email":
 		if e.ComplexityRoot.Sender.Email == nil {
 			break
@@ -3634,6 +4293,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SenderKindShare.Percentage(childComplexity), true
+
+	case "Service.institution":
+		if e.ComplexityRoot.Service.Institution == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Service.Institution(childComplexity), true
+	case "Service.version":
+		if e.ComplexityRoot.Service.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Service.Version(childComplexity), true
 
 	case "SignInPayload.expiresAt":
 		if e.ComplexityRoot.SignInPayload.ExpiresAt == nil {
@@ -3942,6 +4614,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Subscription.TrayChanged(childComplexity, args["areaId"].(string)), true
 
+	case "SyncIntegrationPayload.job":
+		if e.ComplexityRoot.SyncIntegrationPayload.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncIntegrationPayload.Job(childComplexity), true
+
 	case "TrayChange.counts":
 		if e.ComplexityRoot.TrayChange.Counts == nil {
 			break
@@ -4169,6 +4848,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("CancelJobInput", ec.unmarshalInputCancelJobInput),
 			graphql.NewInputUnmarshaler("CancelReportInput", ec.unmarshalInputCancelReportInput),
 			graphql.NewInputUnmarshaler("CreateApiKeyInput", ec.unmarshalInputCreateApiKeyInput),
+			graphql.NewInputUnmarshaler("CreateIntegrationInput", ec.unmarshalInputCreateIntegrationInput),
 			graphql.NewInputUnmarshaler("DateRange", ec.unmarshalInputDateRange),
 			graphql.NewInputUnmarshaler("DateTimeRange", ec.unmarshalInputDateTimeRange),
 			graphql.NewInputUnmarshaler("DeclineSubmissionInput", ec.unmarshalInputDeclineSubmissionInput),
@@ -4180,8 +4860,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DocumentBy", ec.unmarshalInputDocumentBy),
 			graphql.NewInputUnmarshaler("DocumentFilter", ec.unmarshalInputDocumentFilter),
 			graphql.NewInputUnmarshaler("DocumentOrder", ec.unmarshalInputDocumentOrder),
+			graphql.NewInputUnmarshaler("ExchangeMessageInput", ec.unmarshalInputExchangeMessageInput),
 			graphql.NewInputUnmarshaler("ExtendDeadlineInput", ec.unmarshalInputExtendDeadlineInput),
 			graphql.NewInputUnmarshaler("JobFilter", ec.unmarshalInputJobFilter),
+			graphql.NewInputUnmarshaler("ProbeIntegrationInput", ec.unmarshalInputProbeIntegrationInput),
 			graphql.NewInputUnmarshaler("QueueInput", ec.unmarshalInputQueueInput),
 			graphql.NewInputUnmarshaler("ReassignDerivationInput", ec.unmarshalInputReassignDerivationInput),
 			graphql.NewInputUnmarshaler("RegisterDocumentInput", ec.unmarshalInputRegisterDocumentInput),
@@ -4192,12 +4874,15 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("RetryJobInput", ec.unmarshalInputRetryJobInput),
 			graphql.NewInputUnmarshaler("RevokeApiKeyInput", ec.unmarshalInputRevokeApiKeyInput),
 			graphql.NewInputUnmarshaler("RotateApiKeyInput", ec.unmarshalInputRotateApiKeyInput),
+			graphql.NewInputUnmarshaler("SendDocumentInput", ec.unmarshalInputSendDocumentInput),
 			graphql.NewInputUnmarshaler("SenderInput", ec.unmarshalInputSenderInput),
 			graphql.NewInputUnmarshaler("SignInInput", ec.unmarshalInputSignInInput),
 			graphql.NewInputUnmarshaler("StatisticsFilter", ec.unmarshalInputStatisticsFilter),
 			graphql.NewInputUnmarshaler("SubmitDocumentInput", ec.unmarshalInputSubmitDocumentInput),
+			graphql.NewInputUnmarshaler("SyncIntegrationInput", ec.unmarshalInputSyncIntegrationInput),
 			graphql.NewInputUnmarshaler("UpdateArchiveRecordInput", ec.unmarshalInputUpdateArchiveRecordInput),
 			graphql.NewInputUnmarshaler("UpdateDocumentInput", ec.unmarshalInputUpdateDocumentInput),
+			graphql.NewInputUnmarshaler("UpdateIntegrationInput", ec.unmarshalInputUpdateIntegrationInput),
 			graphql.NewInputUnmarshaler("VoidDocumentInput", ec.unmarshalInputVoidDocumentInput),
 			graphql.NewInputUnmarshaler("WatchDocumentInput", ec.unmarshalInputWatchDocumentInput),
 		)
@@ -5876,6 +6561,361 @@ type EventEdge {
   node: Event!
 }
 `, BuiltIn: false},
+	{Name: "../../schema/exchange.graphqls", Input: `extend type Query {
+  "An institution with which documents are exchanged; null when there is none. Needs ` + "`" + `integration.use` + "`" + `."
+  integration("Which." id: ID!): Integration
+  "The institutions with which documents are exchanged, by code; a page of at most 200 (default 20). Needs ` + "`" + `integration.use` + "`" + `."
+  integrations("How many." first: Int, "After this cursor." after: String): IntegrationConnection!
+  "How a document was sent to other institutions, the first time first. Needs ` + "`" + `integration.use` + "`" + `."
+  exchangeMessages("The document." documentId: ID!): [ExchangeMessage!]!
+  "What this server is: other institutions ask it to find out whether their key works."
+  service: Service! @apiKey(scope: "documents:submit")
+}
+
+extend type Mutation {
+  "Adds an institution. Nobody is called yet: ` + "`" + `probeIntegration` + "`" + ` does. ADDRESS_REFUSED when the address is not one that is called. Needs ` + "`" + `integration.configure` + "`" + `."
+  createIntegration("The institution." input: CreateIntegrationInput!): IntegrationPayload!
+  "Changes an institution; what is left out stays. Needs ` + "`" + `integration.configure` + "`" + `."
+  updateIntegration("The changes." input: UpdateIntegrationInput!): IntegrationPayload!
+  "Calls an institution now, asks for its version and checks the key, which changes nothing there. Needs ` + "`" + `integration.configure` + "`" + `."
+  probeIntegration("Which." input: ProbeIntegrationInput!): ProbeIntegrationPayload!
+  """
+  Puts a registered document on its way to another institution. One that is on its way there, or has arrived, is not sent again: its message comes back.
+  After REJECTED, DEAD and CANCELLED it is sent anew. Confidential documents are refused. Needs ` + "`" + `integration.use` + "`" + `.
+  """
+  sendDocument("Which and where." input: SendDocumentInput!): SendDocumentPayload!
+  "Asks an institution soon how that stands which was sent to it; this happens every 15 minutes anyway. Needs ` + "`" + `integration.use` + "`" + `."
+  syncIntegration("Which." input: SyncIntegrationInput!): SyncIntegrationPayload!
+  "Lets a dead message be sent again, as it was: if it did arrive, the other side says so. Needs ` + "`" + `integration.use` + "`" + `."
+  retryExchange("Which." input: ExchangeMessageInput!): SendDocumentPayload!
+  "Gives up a message that waits to be sent (QUEUED, RETRYING). Needs ` + "`" + `integration.use` + "`" + `."
+  cancelExchange("Which." input: ExchangeMessageInput!): SendDocumentPayload!
+}
+
+"What a server is."
+type Service {
+  "Version of the program."
+  version: String!
+  "Name of the institution."
+  institution: String!
+}
+
+"How another institution is talked to."
+enum IntegrationKind {
+  "Another instance of Mesa."
+  MESA
+}
+
+"How calls to another institution have gone lately."
+enum IntegrationHealth {
+  "Nobody has called yet."
+  UNKNOWN
+  "The latest call was answered."
+  OK
+  "The latest call failed, or the key is refused."
+  DEGRADED
+  "Five calls failed one after the other. Sending waits; every five minutes one call tries whether the other side is back."
+  DOWN
+}
+
+"Another institution with which documents are exchanged."
+type Integration implements Node @staff {
+  "Opaque id."
+  id: ID!
+  "Short code."
+  code: String!
+  "Name of the institution."
+  name: String!
+  "How it is talked to."
+  kind: IntegrationKind!
+  "Address of its server; the API is at /graphql below it."
+  baseUrl: String!
+  "Whether anything is sent to it or asked of it. What waits is kept."
+  active: Boolean!
+  "Whether documents may be sent to it."
+  canSend: Boolean!
+  "Whether its key was given. The key itself is never shown."
+  hasCredentials: Boolean!
+  "How long one call may take, in seconds."
+  timeoutSeconds: Int!
+  "How often sending a document is tried."
+  maxAttempts: Int!
+  "How calls have gone lately."
+  health: IntegrationHealth!
+  "When it last answered."
+  lastOkAt: DateTime
+  "When a call last failed or was refused."
+  lastErrorAt: DateTime
+  "Why."
+  lastErrorCode: String
+  "While it is DOWN: when the next call may be tried."
+  openUntil: DateTime
+  "Who added it."
+  createdBy: User
+  "When."
+  createdAt: DateTime!
+  "What was sent to it, the newest first; a page of at most 200 (default 20)."
+  messages("How many." first: Int, "After this cursor." after: String): ExchangeMessageConnection!
+}
+
+"Which way a document goes."
+enum ExchangeDirection {
+  "To the other institution."
+  OUT
+}
+
+"Where a document stands on its way to another institution."
+enum ExchangeState {
+  "It waits to be sent."
+  QUEUED
+  "It is being sent."
+  SENDING
+  "The other side has it and has not said where it stands."
+  SENT
+  "It waits at the other side's desk."
+  DELIVERED
+  "The other side has registered it: number, area and date are here."
+  REGISTERED
+  "The other side waits for something to be completed."
+  OBSERVED
+  "The other side does not take it."
+  REJECTED
+  "Sending failed and is tried again."
+  RETRYING
+  "Sending failed for good. It can be tried again by hand."
+  DEAD
+  "It was given up before it was sent."
+  CANCELLED
+}
+
+"One document on its way to another institution."
+type ExchangeMessage implements Node @staff {
+  "Opaque id."
+  id: ID!
+  "Ten symbols that name it on both sides: ` + "`" + `externalId` + "`" + ` of the document over there."
+  exchangeCode: String!
+  "Where it goes."
+  integration: Integration!
+  "What is sent, null when the viewer may not see it."
+  document: Document
+  "Which way it goes."
+  direction: ExchangeDirection!
+  "Where it stands."
+  state: ExchangeState!
+  "Id of the document over there."
+  remoteId: String
+  "Tracking code over there."
+  remoteTrackingCode: String
+  "File number over there."
+  remoteNumber: String
+  "The area that registered it over there."
+  remoteArea: String
+  "When it was registered over there."
+  remoteDate: DateTime
+  "Why the other side does not take it, or what it waits for."
+  remoteObservation: String
+  "How often sending it was tried."
+  attempts: Int!
+  "When it is tried next, null when it is not."
+  nextAttemptAt: DateTime
+  "When the other side was last asked how it stands."
+  checkedAt: DateTime
+  "Why the latest call failed, null when it did not."
+  errorCode: String
+  "The same in words; the other side's own where it gave any."
+  problem: String
+  "Who sent it."
+  createdBy: User
+  "When."
+  createdAt: DateTime!
+  "The calls that were made for it, the first one first. Questions how it stands are there when they brought news."
+  attemptsLog: [ExchangeAttempt!]!
+}
+
+"What a call was for."
+enum ExchangeAttemptKind {
+  "To send the document."
+  SEND
+  "To ask how it stands."
+  FOLLOW
+}
+
+"One call about a message."
+type ExchangeAttempt {
+  "Numbers the calls about a message."
+  n: Int!
+  "What it was for."
+  kind: ExchangeAttemptKind!
+  "When it ended."
+  at: DateTime!
+  "How long it took, in milliseconds."
+  durationMs: Int!
+  "Status of the answer, null when there was none."
+  httpStatus: Int
+  "Why it failed, null when it did not."
+  errorCode: String
+  "Address and port that answered."
+  remoteAddress: String
+  "How the answer begins, without secrets."
+  answer: String
+}
+
+"A page of institutions."
+type IntegrationConnection {
+  "Items with their cursors."
+  edges: [IntegrationEdge!]!
+  "Items."
+  nodes: [Integration!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are in all; counted only when asked for."
+  totalCount: Int!
+}
+
+"An institution in a page."
+type IntegrationEdge {
+  "Names the place in the list."
+  cursor: String!
+  "The institution."
+  node: Integration!
+}
+
+"A page of messages."
+type ExchangeMessageConnection {
+  "Items with their cursors."
+  edges: [ExchangeMessageEdge!]!
+  "Items."
+  nodes: [ExchangeMessage!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are in all; counted only when asked for."
+  totalCount: Int!
+}
+
+"A message in a page."
+type ExchangeMessageEdge {
+  "Names the place in the list."
+  cursor: String!
+  "The message."
+  node: ExchangeMessage!
+}
+
+"A new institution."
+input CreateIntegrationInput {
+  "2 to 30 capital letters, digits, hyphens or underscores; one for each institution."
+  code: String!
+  "Name of the institution, 2 to 200 characters."
+  name: String!
+  "How it is talked to."
+  kind: IntegrationKind!
+  "Address of its server, such as https://mesa.example.gob.pe; the API is at /graphql below it."
+  baseUrl: String!
+  "API key that the other side made for this institution, with the scopes ` + "`" + `documents:submit` + "`" + ` and ` + "`" + `exchange:status` + "`" + `. It is kept encrypted and never shown again."
+  apiKey: String
+  "Whether documents may be sent to it."
+  canSend: Boolean! = true
+  "Whether anything is sent to it or asked of it."
+  active: Boolean! = true
+  "How long one call may take, 1 to 120 seconds."
+  timeoutSeconds: Int! = 30
+  "How often sending a document is tried, 1 to 15."
+  maxAttempts: Int! = 8
+  "1 to 128 characters, remembered for 24 h: a repeat with the same input gives the same institution."
+  idempotencyKey: String
+}
+
+"Changes of an institution; what is left out or null stays."
+input UpdateIntegrationInput {
+  "Which."
+  integrationId: ID!
+  "Name of the institution, 2 to 200 characters."
+  name: String
+  "Address of its server. Another one needs the key again."
+  baseUrl: String
+  "API key that the other side made for this institution."
+  apiKey: String
+  "Whether documents may be sent to it."
+  canSend: Boolean
+  "Whether anything is sent to it or asked of it."
+  active: Boolean
+  "How long one call may take, 1 to 120 seconds."
+  timeoutSeconds: Int
+  "How often sending a document is tried, 1 to 15; holds for documents that are sent from now on."
+  maxAttempts: Int
+}
+
+"Which institution is tried."
+input ProbeIntegrationInput {
+  "Which."
+  integrationId: ID!
+}
+
+"Which document goes where."
+input SendDocumentInput {
+  "The document."
+  documentId: ID!
+  "The institution."
+  integrationId: ID!
+  "Refuse when the document has another version."
+  expectedVersion: Int
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
+}
+
+"Which institution is asked."
+input SyncIntegrationInput {
+  "Which."
+  integrationId: ID!
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
+}
+
+"Which message."
+input ExchangeMessageInput {
+  "Which."
+  messageId: ID!
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
+}
+
+"An institution that was added or changed."
+type IntegrationPayload {
+  "The institution as it is now."
+  integration: Integration!
+}
+
+"How a call went."
+type ProbeIntegrationPayload {
+  "Whether the other side answered, and takes the key."
+  ok: Boolean!
+  "How long it took, in milliseconds."
+  latencyMs: Int!
+  "Code of what went wrong, null when nothing did."
+  error: String
+  "The same in words."
+  message: String
+  "Version of the other side, null when it did not say."
+  remoteVersion: String
+  "When the certificate of the other side runs out, null without one."
+  certificateExpiresAt: DateTime
+  "The institution as it is now."
+  integration: Integration!
+}
+
+"A message and its job."
+type SendDocumentPayload {
+  "The message as it is now."
+  message: ExchangeMessage!
+  "The job that sends it, null when that is forgotten."
+  job: Job
+}
+
+"A job that asks an institution how that stands which was sent to it."
+type SyncIntegrationPayload {
+  "The job; one that waited already comes back."
+  job: Job!
+}
+`, BuiltIn: false},
 	{Name: "../../schema/jobs.graphqls", Input: `extend type Query {
   "Work in the background, the newest first. For job.manage."
   jobs("All given conditions hold." filter: JobFilter, "How many, at most 200 (default 20)." first: Int, "After this cursor." after: String): JobConnection!
@@ -5981,6 +7021,12 @@ enum JobKind {
   RETENTION
   "Keeps the database's statistics fresh."
   DATABASE_UPKEEP
+  "Sends a document to another institution."
+  EXCHANGE_SEND
+  "Asks another institution how that stands which was sent to it."
+  EXCHANGE_SYNC
+  "Adds an EXCHANGE_SYNC for each institution."
+  EXCHANGE_POLL
 }
 
 "Where a job stands."
@@ -7583,6 +8629,172 @@ func (ec *executionContext) childFields_EventEdge(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type EventEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_ExchangeAttempt(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "n":
+		return ec.fieldContext_ExchangeAttempt_n(ctx, field)
+	case "kind":
+		return ec.fieldContext_ExchangeAttempt_kind(ctx, field)
+	case "at":
+		return ec.fieldContext_ExchangeAttempt_at(ctx, field)
+	case "durationMs":
+		return ec.fieldContext_ExchangeAttempt_durationMs(ctx, field)
+	case "httpStatus":
+		return ec.fieldContext_ExchangeAttempt_httpStatus(ctx, field)
+	case "errorCode":
+		return ec.fieldContext_ExchangeAttempt_errorCode(ctx, field)
+	case "remoteAddress":
+		return ec.fieldContext_ExchangeAttempt_remoteAddress(ctx, field)
+	case "answer":
+		return ec.fieldContext_ExchangeAttempt_answer(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExchangeAttempt", field.Name)
+}
+
+func (ec *executionContext) childFields_ExchangeMessage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ExchangeMessage_id(ctx, field)
+	case "exchangeCode":
+		return ec.fieldContext_ExchangeMessage_exchangeCode(ctx, field)
+	case "integration":
+		return ec.fieldContext_ExchangeMessage_integration(ctx, field)
+	case "document":
+		return ec.fieldContext_ExchangeMessage_document(ctx, field)
+	case "direction":
+		return ec.fieldContext_ExchangeMessage_direction(ctx, field)
+	case "state":
+		return ec.fieldContext_ExchangeMessage_state(ctx, field)
+	case "remoteId":
+		return ec.fieldContext_ExchangeMessage_remoteId(ctx, field)
+	case "remoteTrackingCode":
+		return ec.fieldContext_ExchangeMessage_remoteTrackingCode(ctx, field)
+	case "remoteNumber":
+		return ec.fieldContext_ExchangeMessage_remoteNumber(ctx, field)
+	case "remoteArea":
+		return ec.fieldContext_ExchangeMessage_remoteArea(ctx, field)
+	case "remoteDate":
+		return ec.fieldContext_ExchangeMessage_remoteDate(ctx, field)
+	case "remoteObservation":
+		return ec.fieldContext_ExchangeMessage_remoteObservation(ctx, field)
+	case "attempts":
+		return ec.fieldContext_ExchangeMessage_attempts(ctx, field)
+	case "nextAttemptAt":
+		return ec.fieldContext_ExchangeMessage_nextAttemptAt(ctx, field)
+	case "checkedAt":
+		return ec.fieldContext_ExchangeMessage_checkedAt(ctx, field)
+	case "errorCode":
+		return ec.fieldContext_ExchangeMessage_errorCode(ctx, field)
+	case "problem":
+		return ec.fieldContext_ExchangeMessage_problem(ctx, field)
+	case "createdBy":
+		return ec.fieldContext_ExchangeMessage_createdBy(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_ExchangeMessage_createdAt(ctx, field)
+	case "attemptsLog":
+		return ec.fieldContext_ExchangeMessage_attemptsLog(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExchangeMessage", field.Name)
+}
+
+func (ec *executionContext) childFields_ExchangeMessageConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ExchangeMessageConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ExchangeMessageConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ExchangeMessageConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ExchangeMessageConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExchangeMessageConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ExchangeMessageEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ExchangeMessageEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ExchangeMessageEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExchangeMessageEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_Integration(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Integration_id(ctx, field)
+	case "code":
+		return ec.fieldContext_Integration_code(ctx, field)
+	case "name":
+		return ec.fieldContext_Integration_name(ctx, field)
+	case "kind":
+		return ec.fieldContext_Integration_kind(ctx, field)
+	case "baseUrl":
+		return ec.fieldContext_Integration_baseUrl(ctx, field)
+	case "active":
+		return ec.fieldContext_Integration_active(ctx, field)
+	case "canSend":
+		return ec.fieldContext_Integration_canSend(ctx, field)
+	case "hasCredentials":
+		return ec.fieldContext_Integration_hasCredentials(ctx, field)
+	case "timeoutSeconds":
+		return ec.fieldContext_Integration_timeoutSeconds(ctx, field)
+	case "maxAttempts":
+		return ec.fieldContext_Integration_maxAttempts(ctx, field)
+	case "health":
+		return ec.fieldContext_Integration_health(ctx, field)
+	case "lastOkAt":
+		return ec.fieldContext_Integration_lastOkAt(ctx, field)
+	case "lastErrorAt":
+		return ec.fieldContext_Integration_lastErrorAt(ctx, field)
+	case "lastErrorCode":
+		return ec.fieldContext_Integration_lastErrorCode(ctx, field)
+	case "openUntil":
+		return ec.fieldContext_Integration_openUntil(ctx, field)
+	case "createdBy":
+		return ec.fieldContext_Integration_createdBy(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Integration_createdAt(ctx, field)
+	case "messages":
+		return ec.fieldContext_Integration_messages(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Integration", field.Name)
+}
+
+func (ec *executionContext) childFields_IntegrationConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_IntegrationConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_IntegrationConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_IntegrationConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_IntegrationConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IntegrationConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_IntegrationEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_IntegrationEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_IntegrationEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IntegrationEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_IntegrationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "integration":
+		return ec.fieldContext_IntegrationPayload_integration(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IntegrationPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Job(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -7707,6 +8919,26 @@ func (ec *executionContext) childFields_PriorityShare(ctx context.Context, field
 		return ec.fieldContext_PriorityShare_percentage(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PriorityShare", field.Name)
+}
+
+func (ec *executionContext) childFields_ProbeIntegrationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "ok":
+		return ec.fieldContext_ProbeIntegrationPayload_ok(ctx, field)
+	case "latencyMs":
+		return ec.fieldContext_ProbeIntegrationPayload_latencyMs(ctx, field)
+	case "error":
+		return ec.fieldContext_ProbeIntegrationPayload_error(ctx, field)
+	case "message":
+		return ec.fieldContext_ProbeIntegrationPayload_message(ctx, field)
+	case "remoteVersion":
+		return ec.fieldContext_ProbeIntegrationPayload_remoteVersion(ctx, field)
+	case "certificateExpiresAt":
+		return ec.fieldContext_ProbeIntegrationPayload_certificateExpiresAt(ctx, field)
+	case "integration":
+		return ec.fieldContext_ProbeIntegrationPayload_integration(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ProbeIntegrationPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Queue(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7909,6 +9141,16 @@ func (ec *executionContext) childFields_SendBackPayload(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type SendBackPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_SendDocumentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "message":
+		return ec.fieldContext_SendDocumentPayload_message(ctx, field)
+	case "job":
+		return ec.fieldContext_SendDocumentPayload_job(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SendDocumentPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Sender(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "kind":
@@ -7935,6 +9177,16 @@ func (ec *executionContext) childFields_SenderKindShare(ctx context.Context, fie
 		return ec.fieldContext_SenderKindShare_percentage(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SenderKindShare", field.Name)
+}
+
+func (ec *executionContext) childFields_Service(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "version":
+		return ec.fieldContext_Service_version(ctx, field)
+	case "institution":
+		return ec.fieldContext_Service_institution(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Service", field.Name)
 }
 
 func (ec *executionContext) childFields_SignInPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8051,6 +9303,14 @@ func (ec *executionContext) childFields_SubmitDocumentPayload(ctx context.Contex
 		return ec.fieldContext_SubmitDocumentPayload_duplicate(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SubmitDocumentPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncIntegrationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return ec.fieldContext_SyncIntegrationPayload_job(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncIntegrationPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_TrayChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -339,6 +339,52 @@ type EventEdge struct {
 	Node *mesa.Event `json:"node"`
 }
 
+// A page of messages.
+type ExchangeMessageConnection struct {
+	// Items with their cursors.
+	Edges []*ExchangeMessageEdge `json:"edges"`
+	// Items.
+	Nodes []*mesa.ExchangeMessage `json:"nodes"`
+	// Where the page stands.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are in all; counted only when asked for.
+	TotalCount int `json:"totalCount"`
+}
+
+// A message in a page.
+type ExchangeMessageEdge struct {
+	// Names the place in the list.
+	Cursor string `json:"cursor"`
+	// The message.
+	Node *mesa.ExchangeMessage `json:"node"`
+}
+
+// A page of institutions.
+type IntegrationConnection struct {
+	// Items with their cursors.
+	Edges []*IntegrationEdge `json:"edges"`
+	// Items.
+	Nodes []*mesa.Integration `json:"nodes"`
+	// Where the page stands.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are in all; counted only when asked for.
+	TotalCount int `json:"totalCount"`
+}
+
+// An institution in a page.
+type IntegrationEdge struct {
+	// Names the place in the list.
+	Cursor string `json:"cursor"`
+	// The institution.
+	Node *mesa.Integration `json:"node"`
+}
+
+// An institution that was added or changed.
+type IntegrationPayload struct {
+	// The institution as it is now.
+	Integration *mesa.Integration `json:"integration"`
+}
+
 // A page of jobs.
 type JobConnection struct {
 	// The jobs.
@@ -379,6 +425,24 @@ type PageInfo struct {
 	StartCursor *string `json:"startCursor,omitempty"`
 	// Cursor of the last item, null on an empty page.
 	EndCursor *string `json:"endCursor,omitempty"`
+}
+
+// How a call went.
+type ProbeIntegrationPayload struct {
+	// Whether the other side answered, and takes the key.
+	Ok bool `json:"ok"`
+	// How long it took, in milliseconds.
+	LatencyMs int `json:"latencyMs"`
+	// Code of what went wrong, null when nothing did.
+	Error *string `json:"error,omitempty"`
+	// The same in words.
+	Message *string `json:"message,omitempty"`
+	// Version of the other side, null when it did not say.
+	RemoteVersion *string `json:"remoteVersion,omitempty"`
+	// When the certificate of the other side runs out, null without one.
+	CertificateExpiresAt *time.Time `json:"certificateExpiresAt,omitempty"`
+	// The institution as it is now.
+	Integration *mesa.Integration `json:"integration"`
 }
 
 // Everything that can be asked.
@@ -479,6 +543,22 @@ type SendBackPayload struct {
 	Returned *mesa.Derivation `json:"returned"`
 }
 
+// A message and its job.
+type SendDocumentPayload struct {
+	// The message as it is now.
+	Message *mesa.ExchangeMessage `json:"message"`
+	// The job that sends it, null when that is forgotten.
+	Job *mesa.Job `json:"job,omitempty"`
+}
+
+// What a server is.
+type Service struct {
+	// Version of the program.
+	Version string `json:"version"`
+	// Name of the institution.
+	Institution string `json:"institution"`
+}
+
 // An opened session.
 type SignInPayload struct {
 	// Bearer token. It is shown here once; only its hash is kept.
@@ -505,6 +585,12 @@ type SubmitDocumentPayload struct {
 
 // Everything that can be followed over WebSocket (graphql-transport-ws) or SSE.
 type Subscription struct {
+}
+
+// A job that asks an institution how that stands which was sent to it.
+type SyncIntegrationPayload struct {
+	// The job; one that waited already comes back.
+	Job *mesa.Job `json:"job"`
 }
 
 // Something that may have changed an area's trays.

@@ -392,7 +392,7 @@ func (d *desk) document(c caller, id mesa.DocumentID) http.HandlerFunc {
 		"FROM derivations AS l JOIN areas AS f ON f.id = l.from_id JOIN areas AS t ON t.id = l.to_id LEFT JOIN users AS s ON s.id = l.sent_by_id LEFT JOIN users AS r ON r.id = l.received_by_id " +
 		"LEFT JOIN users AS c ON c.id = l.closed_by_id LEFT JOIN users AS a ON a.id = l.assignee_id WHERE l.document_id = ?3 " +
 		"UNION ALL SELECT 'event', e.seq, e.type, e.text, e.actor_name, NULL, NULL, NULL, " + none8 + ", NULL, NULL, NULL, NULL, NULL, e.at, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL " +
-		"FROM events AS e WHERE e.document_id = ?3 AND (e.type LIKE 'document.%' OR e.type LIKE 'derivation.%') " +
+		"FROM events AS e WHERE e.document_id = ?3 AND (e.type LIKE 'document.%' OR e.type LIKE 'derivation.%' OR e.type LIKE 'exchange.%') " +
 		"UNION ALL SELECT 'record', row_number() OVER (ORDER BY k.id), k.location_code, k.state, NULL, NULL, NULL, NULL, " + none8 + ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.retain_until, NULL, NULL, NULL, NULL, NULL " +
 		"FROM archive_records AS k WHERE k.document_id = ?3 " +
 		"UNION ALL SELECT 'doc', 0, d.file_number, d.tracking_code, d.subject, d.state, CAST(d.tags AS TEXT), d.notes, y.name, g.name, h.name, CAST(d.current_area_ids AS TEXT), d.sender_name, " +

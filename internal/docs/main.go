@@ -48,5 +48,6 @@ func states() string {
 	documents, legs, copies := mesa.StateDiagrams()
 	return "# States\n\nPrinted from `mesa/moves.go` by `make generate`.\n\n## Documents\n\n```mermaid\n" + documents +
 		"```\n\nOBSERVED is part of the model; the ways into it come with observations.\n\n" +
-		"## Derivations for action\n\n```mermaid\n" + legs + "```\n\n## Copies\n\n```mermaid\n" + copies + "```\n"
+		"## Derivations for action\n\n```mermaid\n" + legs + "```\n\n## Copies\n\n```mermaid\n" + copies + "```\n\n" +
+		"## Documents on their way to other institutions\n\nPrinted from `mesa/exchange.go`.\n\n```mermaid\n" + mesa.ExchangeDiagram() + "```\n"
 }

@@ -1,0 +1,304 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/mesapartes/mesa/mesa"
+)
+
+// Documents on their way to other institutions. Whoever locks several rows locks the job first, then the message, then the integration.
+
+// InsertIntegration stores a new integration. Invalid when its code is taken.
+func (tx *Tx) InsertIntegration(ctx context.Context, i *mesa.Integration) error {
+	if _, err := tx.NewInsert().Model(i).Exec(ctx); err != nil {
+		if tx.db.dialect.isUnique(err) {
+			return mesa.Invalid("code", "Ya existe una integración con ese código.")
+		}
+		return fmt.Errorf("insert integration: %w", err)
+	}
+	return nil
+}
+
+// Integration locks an integration; NotFound of the field when there is none.
+func (tx *Tx) Integration(ctx context.Context, id mesa.IntegrationID, field string) (*mesa.Integration, error) {
+	i := &mesa.Integration{}
+	if err := tx.db.dialect.forUpdate(tx.NewSelect().Model(i).Where("integration.id = ?", id), "integration").Scan(ctx); err != nil {
+		return nil, notFound(err, field, "lock integration")
+	}
+	return i, nil
+}
+
+// SaveIntegration stores a locked integration.
+func (tx *Tx) SaveIntegration(ctx context.Context, i *mesa.Integration) error {
+	if _, err := tx.NewUpdate().Model(i).WherePK().Exec(ctx); err != nil {
+		return fmt.Errorf("save integration: %w", err)
+	}
+	return nil
+}
+
+// NoteCall notes on a locked integration how a call went, and records when that changes its health.
+func (tx *Tx) NoteCall(ctx context.Context, by *mesa.Actor, i *mesa.Integration, call *mesa.ExchangeCall, every time.Duration) error {
+	before := i.Health
+	changed := i.Note(call, tx.Now(), every)
+	if err := tx.SaveIntegration(ctx, i); err != nil || !changed {
+		return err
+	}
+	e := mesa.NewEvent(tx.IDs(), by, tx.Now(), mesa.HealthChanged)
+	e.ObjectID, e.Text, e.Reason = string(i.ID), i.Name, mesa.Text(call.ErrorCode)
+	e.Changes = map[string]mesa.Change{"health": {Before: before, After: i.Health}}
+	return tx.AppendEvents(ctx, []*mesa.Event{e})
+}
+
+// IntegrationsByID finds integrations; the others are missing from the map.
+func (db *DB) IntegrationsByID(ctx context.Context, ids []mesa.IntegrationID) (map[mesa.IntegrationID]*mesa.Integration, error) {
+	var rows []*mesa.Integration
+	if err := db.read.NewSelect().Model(&rows).Where("integration.id IN (?)", bun.List(ids)).Scan(ctx); err != nil {
+		return nil, fmt.Errorf("integrations by id: %w", err)
+	}
+	return byID(rows, func(i *mesa.Integration) mesa.IntegrationID { return i.ID }), nil
+}
+
+var integrationOrder = keyset{name: "integrations", keys: []key{{"integration.code", textKey}}}
+
+// Integrations lists all integrations by code. The caller has checked that the actor may look at them.
+func (db *DB) Integrations(ctx context.Context, p Page) (Slice[*mesa.Integration], error) {
+	none := Slice[*mesa.Integration]{}
+	var rows []*mesa.Integration
+	q, total := db.read.NewSelect().Model(&rows), 0
+	if p.WithTotal {
+		n, err := q.Clone().Count(ctx)
+		if err != nil {
+			return none, fmt.Errorf("count integrations: %w", err)
+		}
+		total = int(n)
+	}
+	q, err := integrationOrder.apply(q, p)
+	if err != nil {
+		return none, err
+	}
+	if err := q.Scan(ctx); err != nil {
+		return none, fmt.Errorf("list integrations: %w", err)
+	}
+	s := slice(rows, p)
+	s.Total, s.Cursor = total, func(i *mesa.Integration) string { return integrationOrder.cursor(i.Code) }
+	return s, nil
+}
+
+// AllIntegrations are all integrations there are, the active ones alone if that is asked for.
+func (db *DB) AllIntegrations(ctx context.Context, active bool) (rows []*mesa.Integration, err error) {
+	q := db.read.NewSelect().Model(&rows).Order("id")
+	if active {
+		q = q.Where("is_active")
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, fmt.Errorf("read integrations: %w", err)
+	}
+	return rows, nil
+}
+
+// InsertMessage stores a new message.
+func (tx *Tx) InsertMessage(ctx context.Context, m *mesa.ExchangeMessage) error {
+	if _, err := tx.NewInsert().Model(m).Exec(ctx); err != nil {
+		return fmt.Errorf("insert message: %w", err)
+	}
+	return nil
+}
+
+// Message locks a message; NotFound of the field when there is none.
+func (tx *Tx) Message(ctx context.Context, id mesa.MessageID, field string) (*mesa.ExchangeMessage, error) {
+	m := &mesa.ExchangeMessage{}
+	if err := tx.db.dialect.forUpdate(tx.NewSelect().Model(m).Where("exchange_message.id = ?", id), "exchange_message").Scan(ctx); err != nil {
+		return nil, notFound(err, field, "lock message")
+	}
+	return m, nil
+}
+
+// DocumentOfMessage is the document of a message; NotFound when there is none.
+func (tx *Tx) DocumentOfMessage(ctx context.Context, id mesa.MessageID) (doc mesa.DocumentID, err error) {
+	if err := tx.NewRaw("SELECT document_id FROM exchange_messages WHERE id = ?", id).Scan(ctx, &doc); err != nil {
+		return "", notFound(err, "messageId", "find message")
+	}
+	return doc, nil
+}
+
+// LiveMessage is the message by which a document is on its way to an institution, or arrived there; nil when there is none. It stays so for
+// the transaction if that has the document locked.
+func (tx *Tx) LiveMessage(ctx context.Context, doc mesa.DocumentID, to mesa.IntegrationID) (*mesa.ExchangeMessage, error) {
+	var rows []*mesa.ExchangeMessage
+	err := tx.NewSelect().Model(&rows).Where("document_id = ? AND integration_id = ? AND state NOT IN ('REJECTED', 'DEAD', 'CANCELLED')", doc, to).Scan(ctx)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	return rows[0], nil
+}
+
+// SaveMessage stores a locked message with what happened to it.
+func (tx *Tx) SaveMessage(ctx context.Context, by *mesa.Actor, m *mesa.ExchangeMessage, to *mesa.Integration, what ...mesa.EventType) error {
+	if _, err := tx.NewUpdate().Model(m).WherePK().Exec(ctx); err != nil {
+		return fmt.Errorf("save message: %w", err)
+	}
+	events := make([]*mesa.Event, len(what))
+	for i, w := range what {
+		events[i] = m.Event(tx.IDs(), by, tx.Now(), w, to)
+	}
+	return tx.AppendEvents(ctx, events)
+}
+
+// AddAttempt adds a call about a locked message to the log.
+func (tx *Tx) AddAttempt(ctx context.Context, id mesa.MessageID, kind mesa.AttemptKind, call *mesa.ExchangeCall) error {
+	a := &mesa.ExchangeAttempt{
+		MessageID: id, Kind: kind, At: tx.Now(), DurationMs: int(call.Took.Milliseconds()), HTTPStatus: call.HTTPStatus,
+		ErrorCode: mesa.Text(call.ErrorCode), RemoteAddr: mesa.Text(call.RemoteAddr), Answer: mesa.Text(call.Answer),
+	}
+	if err := tx.NewRaw("SELECT coalesce(max(n), 0) + 1 FROM exchange_attempts WHERE message_id = ?", id).Scan(ctx, &a.N); err != nil {
+		return fmt.Errorf("number attempt: %w", err)
+	}
+	if _, err := tx.NewInsert().Model(a).Exec(ctx); err != nil {
+		return fmt.Errorf("insert attempt: %w", err)
+	}
+	return nil
+}
+
+// ForgetAttempts deletes at most limit calls of the log that were kept for long enough, and says how many there were.
+func (db *DB) ForgetAttempts(ctx context.Context, limit int) (int64, error) {
+	now := db.Now()
+	result, err := db.write.NewRaw(`DELETE FROM exchange_attempts WHERE (message_id, n) IN (SELECT message_id, n FROM exchange_attempts
+		WHERE at < ? AND (error_code IS NULL OR at < ?) LIMIT ?)`, now.Add(-mesa.KeepGoodAttempts), now.Add(-mesa.KeepBadAttempts), limit).Exec(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("forget attempts: %w", err)
+	}
+	return result.RowsAffected()
+}
+
+// MessagesByID finds messages; the others are missing from the map.
+func (db *DB) MessagesByID(ctx context.Context, ids []mesa.MessageID) (map[mesa.MessageID]*mesa.ExchangeMessage, error) {
+	var rows []*mesa.ExchangeMessage
+	if err := db.read.NewSelect().Model(&rows).Where("exchange_message.id IN (?)", bun.List(ids)).Scan(ctx); err != nil {
+		return nil, fmt.Errorf("messages by id: %w", err)
+	}
+	return byID(rows, func(m *mesa.ExchangeMessage) mesa.MessageID { return m.ID }), nil
+}
+
+// MessagesOfDocument lists the messages of a document, the oldest first. The caller has checked that the actor may look at them.
+func (db *DB) MessagesOfDocument(ctx context.Context, id mesa.DocumentID) ([]*mesa.ExchangeMessage, error) {
+	rows := []*mesa.ExchangeMessage{}
+	if err := db.read.NewSelect().Model(&rows).Where("document_id = ?", id).Order("id").Scan(ctx); err != nil {
+		return nil, fmt.Errorf("messages of document: %w", err)
+	}
+	return rows, nil
+}
+
+// AttemptsByMessage lists the calls about messages, the first one first; every key is there.
+func (db *DB) AttemptsByMessage(ctx context.Context, ids []mesa.MessageID) (map[mesa.MessageID][]*mesa.ExchangeAttempt, error) {
+	var rows []*mesa.ExchangeAttempt
+	if err := db.read.NewSelect().Model(&rows).Where("message_id IN (?)", bun.List(ids)).Order("message_id", "n").Scan(ctx); err != nil {
+		return nil, fmt.Errorf("attempts by message: %w", err)
+	}
+	return grouped(ids, rows, func(a *mesa.ExchangeAttempt) mesa.MessageID { return a.MessageID }), nil
+}
+
+// MessagePage names one page of the messages of an integration; loaders batch all that share everything but the integration.
+type MessagePage struct {
+	IntegrationID mesa.IntegrationID
+	First         int
+	After         string
+	WithTotal     bool
+}
+
+var messageOrder = keyset{name: "messages", keys: []key{{"id", textKey}}, desc: true}
+
+// MessagePages finds pages of the messages of integrations, the newest first; every key is there. Keys that differ only in the integration
+// cost one statement together (and one more with totals).
+func (db *DB) MessagePages(ctx context.Context, keys []MessagePage) (map[MessagePage]*Slice[*mesa.ExchangeMessage], error) {
+	alike := map[MessagePage][]mesa.IntegrationID{}
+	for _, key := range keys {
+		shape := key
+		shape.IntegrationID = ""
+		alike[shape] = append(alike[shape], key.IntegrationID)
+	}
+	pages := make(map[MessagePage]*Slice[*mesa.ExchangeMessage], len(keys))
+	for shape, ids := range alike {
+		if err := db.messagePages(ctx, shape, ids, pages); err != nil {
+			return nil, fmt.Errorf("messages by integration: %w", err)
+		}
+	}
+	return pages, nil
+}
+
+func (db *DB) messagePages(ctx context.Context, shape MessagePage, ids []mesa.IntegrationID, into map[MessagePage]*Slice[*mesa.ExchangeMessage]) error {
+	page := Page{First: &shape.First, After: shape.After}
+	if _, _, err := page.size(); err != nil {
+		return err
+	}
+	where, args := "1 = 1", []any{parents(db.dialect, ids)}
+	if shape.After != "" {
+		place, err := messageOrder.place(shape.After, "after")
+		if err != nil {
+			return err
+		}
+		where, args = "id < ?", append(args, place...)
+	}
+	var rows []*mesa.ExchangeMessage
+	statement := db.dialect.perParent("exchange_messages", "integration_id", where, "id DESC")
+	if err := db.read.NewRaw(statement, append(args, shape.First+1)...).Scan(ctx, &rows); err != nil {
+		return err
+	}
+	totals := map[mesa.IntegrationID]int{}
+	if shape.WithTotal {
+		var counts []struct {
+			IntegrationID mesa.IntegrationID
+			N             int
+		}
+		err := db.read.NewRaw("SELECT integration_id, count(*) AS n FROM exchange_messages WHERE integration_id IN (?) GROUP BY integration_id", bun.List(ids)).Scan(ctx, &counts)
+		if err != nil {
+			return err
+		}
+		for _, row := range counts {
+			totals[row.IntegrationID] = row.N
+		}
+	}
+	for id, rows := range grouped(ids, rows, func(m *mesa.ExchangeMessage) mesa.IntegrationID { return m.IntegrationID }) {
+		s := slice(rows, page)
+		s.Total, s.Cursor = totals[id], func(m *mesa.ExchangeMessage) string { return messageOrder.cursor(m.ID) }
+		shape.IntegrationID = id
+		into[shape] = &s
+	}
+	return nil
+}
+
+// MessagesToFollow are messages of an integration of which the other side is to be asked how they stand, at most limit: those first that
+// were not asked about for longest.
+func (db *DB) MessagesToFollow(ctx context.Context, id mesa.IntegrationID, limit int) (rows []*mesa.ExchangeMessage, err error) {
+	err = db.read.NewSelect().Model(&rows).Where("integration_id = ? AND state IN ('SENT', 'DELIVERED', 'OBSERVED')", id).
+		OrderExpr("checked_at ASC NULLS FIRST, id").Limit(int64(limit)).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("messages to follow: %w", err)
+	}
+	return rows, nil
+}
+
+// Orphans are messages that wait to be sent although their jobs have ended or are gone, with what is known of these.
+func (db *DB) Orphans(ctx context.Context, limit int) (orphans []Orphan, err error) {
+	err = db.read.NewRaw(`SELECT m.id AS message_id, j.error_code FROM exchange_messages AS m LEFT JOIN jobs AS j ON j.id = m.job_id
+		WHERE m.state IN ('QUEUED', 'SENDING', 'RETRYING') AND (j.id IS NULL OR j.state NOT IN ('QUEUED', 'RUNNING')) ORDER BY m.id LIMIT ?`, limit).Scan(ctx, &orphans)
+	if err != nil {
+		return nil, fmt.Errorf("messages without a job: %w", err)
+	}
+	return orphans, nil
+}
+
+// Orphan is a message that nobody will send.
+type Orphan struct {
+	MessageID mesa.MessageID
+	ErrorCode mesa.Text // of its job
+}
+
+// HasLiveJob says whether the job of a message waits or runs.
+func (tx *Tx) HasLiveJob(ctx context.Context, id mesa.JobID) (bool, error) {
+	n, err := tx.NewSelect().Model((*mesa.Job)(nil)).Where("id = ? AND state IN ('QUEUED', 'RUNNING')", id).Count(ctx)
+	return n > 0, err
+}

@@ -49,17 +49,19 @@ func TestTheContractsInputsAreThere(t *testing.T) {
 	for input, fields := range map[string]string{
 		"DocumentFilter": "text states types categories priorities channels areaId areaMode senderIdNumber registeredById assigneeId tagsAny tagsAll " +
 			"filedOn registeredAt dueOn attendedAt lights overdue confidentiality relatedToId archived",
-		"DocumentOrder":         "field* direction*",
-		"StatisticsFilter":      "from to areaId includeSubareas typeId channel priority",
-		"UpdateDocumentInput":   "documentId* expectedVersion subject notes priority tags categoryId folios externalNumber documentDate dueOn confidentiality reason",
-		"BulkDeriveInput":       "documentIds* targets* idempotencyKey",
-		"RegisterDocumentInput": "typeId* subject* sender* folios* categoryId externalNumber documentDate annexDescription priority confidentiality tags notes dueOn relatedDocumentId submittedAt reason idempotencyKey",
-		"SenderInput":           "kind* idType* idNumber name* email phone acceptsEmail",
-		"DeriveDocumentInput":   "documentId* targets* expectedVersion idempotencyKey",
-		"DerivationTargetInput": "areaId* instructions* kind purposeCode lead urgent dueOn requiresResponse assigneeId",
-		"CreateApiKeyInput":     "name* scopes* areaIds expiresAt",
-		"SubmitDocumentInput":   "externalId* typeCode* subject* sender* folios externalNumber documentDate priority",
-		"AttendDerivationInput": "derivationId* closingNotes* outcome next expectedVersion",
+		"DocumentOrder":          "field* direction*",
+		"StatisticsFilter":       "from to areaId includeSubareas typeId channel priority",
+		"UpdateDocumentInput":    "documentId* expectedVersion subject notes priority tags categoryId folios externalNumber documentDate dueOn confidentiality reason",
+		"BulkDeriveInput":        "documentIds* targets* idempotencyKey",
+		"RegisterDocumentInput":  "typeId* subject* sender* folios* categoryId externalNumber documentDate annexDescription priority confidentiality tags notes dueOn relatedDocumentId submittedAt reason idempotencyKey",
+		"SenderInput":            "kind* idType* idNumber name* email phone acceptsEmail",
+		"DeriveDocumentInput":    "documentId* targets* expectedVersion idempotencyKey",
+		"DerivationTargetInput":  "areaId* instructions* kind purposeCode lead urgent dueOn requiresResponse assigneeId",
+		"CreateApiKeyInput":      "name* scopes* areaIds expiresAt",
+		"CreateIntegrationInput": "code* name* kind* baseUrl* apiKey canSend active",
+		"SendDocumentInput":      "documentId* integrationId*",
+		"SubmitDocumentInput":    "externalId* typeCode* subject* sender* folios externalNumber documentDate priority",
+		"AttendDerivationInput":  "derivationId* closingNotes* outcome next expectedVersion",
 	} {
 		def := schema.Types[input]
 		known := map[string]bool{}

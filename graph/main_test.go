@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,9 @@ import (
 	"github.com/mesapartes/mesa/graph"
 	"github.com/mesapartes/mesa/internal/bus"
 	"github.com/mesapartes/mesa/internal/demo"
+	"github.com/mesapartes/mesa/internal/exchange"
+	"github.com/mesapartes/mesa/internal/outbound"
+	"github.com/mesapartes/mesa/internal/secret"
 	"github.com/mesapartes/mesa/internal/testkit"
 	"github.com/mesapartes/mesa/jobs"
 	"github.com/mesapartes/mesa/mesa"
@@ -127,7 +131,7 @@ func newWorld(t testing.TB, url string, clock *clock, kept *cache.Cache, opts db
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { kept.Close(); database.Close() })
-	w.db, w.desk, w.feed = database, desk.New(database, log), bus.New(database, log)
+	w.db, w.desk, w.feed = database, desk.New(database, log).Exchanging(peers(t)), bus.New(database, log)
 	w.feed.Confirm = kept.Confirm
 	w.signals = signals
 	t.Cleanup(w.feed.Stop)
@@ -135,6 +139,17 @@ func newWorld(t testing.TB, url string, clock *clock, kept *cache.Cache, opts db
 	w.web = &web.Server{Resolver: &graph.Resolver{DB: database, Desk: w.desk, Feed: w.feed, Jobs: signals, Log: log, Cache: kept, Diagnostics: true}, Log: log}
 	w.handler = w.web.Handler()
 	return w
+}
+
+// peers calls institutions on this machine, whose keys it seals.
+func peers(t testing.TB) *exchange.Peers {
+	t.Helper()
+	keys, err := secret.Parse(secret.Generate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := outbound.New(outbound.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	return exchange.New(func() (*secret.Keyring, error) { return keys, nil }, calls)
 }
 
 // conns is how many connections to PostgreSQL a world has.

@@ -1,0 +1,527 @@
+package jobs_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/desk"
+	"github.com/mesapartes/mesa/internal/demo"
+	"github.com/mesapartes/mesa/internal/exchange"
+	"github.com/mesapartes/mesa/internal/outbound"
+	"github.com/mesapartes/mesa/internal/secret"
+	"github.com/mesapartes/mesa/internal/testkit"
+	"github.com/mesapartes/mesa/jobs"
+	"github.com/mesapartes/mesa/mesa"
+)
+
+const peerKey = "mesa_0123456789abcdefghjkmnpqrstvwxyz01234567"
+
+// neighbour is another institution that answers as a test wants: with the replies in turn, the last one for ever.
+type neighbour struct {
+	*httptest.Server
+	mu      sync.Mutex
+	replies []http.HandlerFunc
+	asked   []string // bodies of the requests
+}
+
+func (n *neighbour) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	n.mu.Lock()
+	n.asked = append(n.asked, string(body))
+	reply := n.replies[0]
+	if len(n.replies) > 1 {
+		n.replies = n.replies[1:]
+	}
+	n.mu.Unlock()
+	reply(w, r)
+}
+
+func (n *neighbour) answers(replies ...http.HandlerFunc) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.replies = replies
+}
+
+func (n *neighbour) requests() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.asked)
+}
+
+func says(status int, body string, headers ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for i := 0; i < len(headers); i += 2 {
+			w.Header().Set(headers[i], headers[i+1])
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func refuses(code, message string) http.HandlerFunc {
+	return says(200, fmt.Sprintf(`{"data":null,"errors":[{"message":%q,"extensions":{"code":%q,"field":"typeCode"}}]}`, message, code))
+}
+
+// stands answers with a document in a state, to whatever operation.
+func stands(state string) http.HandlerFunc {
+	doc := fmt.Sprintf(`{"id":"doc_there","trackingCode":"ABCD-EFGH-JKMN-P","state":%q,"fileNumber":"EXP-2026-000007","registeredAt":"2026-11-24T15:04:05Z","desk":{"name":"Mesa de Partes"},
+		"notFiledReason":null,"notFiledText":null,"voidReason":"Se anuló por error material"}`, state)
+	return says(200, `{"data":{"submitDocument":{"duplicate":false,"document":`+doc+`},"document":`+doc+`}}`)
+}
+
+// office is an institution with a neighbour.
+type office struct {
+	*queue
+	desk      *desk.Desk
+	peers     *exchange.Peers
+	admin     *mesa.Actor
+	neighbour *neighbour
+	to        *mesa.Integration
+}
+
+// onOffice runs a test on both databases.
+func onOffice(t *testing.T, body func(o *office)) {
+	t.Helper()
+	prepare := func(url string) {
+		migrate(t)(url)
+		database, err := db.Open(t.Context(), url, db.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer database.Close()
+		if _, _, err := demo.Create(t.Context(), database, demo.Options{Seed: 1, Documents: -1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	testkit.EachClone(t, "office", prepare, func(t *testing.T, url string) {
+		t.Parallel()
+		o := &office{queue: (&queue{T: t, url: url}).process(), neighbour: &neighbour{}}
+		o.neighbour.Server = httptest.NewServer(o.neighbour)
+		keys, err := secret.Parse(secret.Generate())
+		o.ok(err)
+		o.peers = exchange.New(func() (*secret.Keyring, error) { return keys, nil }, outbound.New(outbound.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}))
+		t.Cleanup(func() { o.peers.Close(); o.neighbour.Close() })
+		o.desk = desk.New(o.db, nil).Exchanging(o.peers)
+		session, err := o.desk.OpenSession(t.Context(), "admin@demo.mesa.pe")
+		o.ok(err)
+		o.admin = session.Actor
+		o.exchange(0.0001)
+		o.to = o.integration("VECINA")
+		body(o)
+	})
+}
+
+// exchange makes the workers of the office exchange documents.
+func (o *office) exchange(scale float64) {
+	for kind, handler := range (jobs.Exchange{DB: o.db, Peers: o.peers, Scale: scale}).Handlers() {
+		o.handlers[kind] = handler
+	}
+}
+
+func (o *office) integration(code string) *mesa.Integration {
+	o.Helper()
+	key := peerKey
+	i, err := o.desk.CreateIntegration(o.Context(), o.admin, desk.CreateIntegrationInput{
+		Code: code, Name: "Municipalidad vecina", Kind: mesa.KindMesa, BaseURL: o.neighbour.URL, APIKey: &key, CanSend: true, Active: true, TimeoutSeconds: 20, MaxAttempts: 8,
+	})
+	o.ok(err)
+	return i
+}
+
+func (o *office) register() *mesa.Document {
+	o.Helper()
+	doc, err := o.desk.Register(o.Context(), o.admin, desk.RegisterDocumentInput{
+		TypeID: o.admin.Catalogue.Types[0].ID, Subject: "Solicita opinión", Folios: 1, Sender: desk.SenderInput{Kind: mesa.PersonParty, Name: "María Quispe"},
+	})
+	o.ok(err)
+	return doc
+}
+
+func (o *office) send() *mesa.ExchangeMessage {
+	o.Helper()
+	m, err := o.desk.Send(o.Context(), o.admin, desk.SendDocumentInput{DocumentID: o.register().ID, IntegrationID: o.to.ID})
+	o.ok(err)
+	return m
+}
+
+func (o *office) message(m *mesa.ExchangeMessage) *mesa.ExchangeMessage {
+	o.Helper()
+	found, err := o.db.MessagesByID(o.Context(), []mesa.MessageID{m.ID})
+	o.ok(err)
+	return found[m.ID]
+}
+
+func (o *office) attempts(m *mesa.ExchangeMessage) []*mesa.ExchangeAttempt {
+	o.Helper()
+	found, err := o.db.AttemptsByMessage(o.Context(), []mesa.MessageID{m.ID})
+	o.ok(err)
+	return found[m.ID]
+}
+
+func (o *office) integrationNow() *mesa.Integration {
+	o.Helper()
+	found, err := o.db.IntegrationsByID(o.Context(), []mesa.IntegrationID{o.to.ID})
+	o.ok(err)
+	return found[o.to.ID]
+}
+
+// happened lists the events of a type, by the field that matters.
+func (o *office) happened(what mesa.EventType) (list []*mesa.Event) {
+	o.Helper()
+	events, err := o.db.EventsAfter(o.Context(), db.Tail{}, 10_000)
+	o.ok(err)
+	for _, e := range events {
+		if e.Type == what {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+func (o *office) sync() *mesa.Job {
+	o.Helper()
+	job, err := o.desk.Sync(o.Context(), o.admin, desk.SyncIntegrationInput{IntegrationID: o.to.ID})
+	o.ok(err)
+	return o.ended(job.ID)
+}
+
+func TestWhatMayPassIsTriedAgain(t *testing.T) {
+	for name, reply := range map[string]http.HandlerFunc{
+		"NETWORK":      func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"HTTP_408":     says(408, ""),
+		"HTTP_425":     says(425, ""),
+		"HTTP_429":     says(429, `{"errors":[{"message":"slow down","extensions":{"code":"RATE_LIMITED"}}]}`),
+		"HTTP_503":     says(503, "<h1>Mantenimiento</h1>"),
+		"BAD_ANSWER":   says(200, "<h1>Bienvenido</h1>"),
+		"INTERNAL":     refuses("INTERNAL", "Ocurrió un error interno"),
+		"RATE_LIMITED": refuses("RATE_LIMITED", "Demasiados intentos"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onOffice(t, func(o *office) {
+				o.neighbour.answers(reply, stands("SUBMITTED"))
+				o.work(quick)
+				m := o.send()
+				job := o.ended(m.JobID)
+				m = o.message(m)
+				if job.State != mesa.JobSucceeded || m.State != mesa.MessageDelivered || m.Attempts != 2 || m.RemoteID != "doc_there" || m.ErrorCode != "" || !m.NextAttemptAt.IsZero() {
+					o.Errorf("%s: %+v", job.State, m)
+				}
+				log := o.attempts(m)
+				if len(log) != 2 || string(log[0].ErrorCode) != name || log[1].ErrorCode != "" || log[1].HTTPStatus != 200 || log[1].RemoteAddr == "" {
+					o.Errorf("the log is %+v %+v", log[0], log[1:])
+				}
+				asked := o.neighbour.requests()
+				if len(asked) != 2 || asked[0] != asked[1] || !strings.Contains(asked[0], m.ExchangeCode) {
+					o.Errorf("asked %q", asked)
+				}
+				if health := o.integrationNow().Health; health != mesa.HealthOK {
+					o.Errorf("the neighbour is %s", health)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatWillNotPassIsGivenUpAtOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		reply   http.HandlerFunc
+		problem string
+		health  mesa.Health
+	}{
+		"VALIDATION_FAILED": {refuses("VALIDATION_FAILED", "El tipo de documento no existe o está inactivo."), "El tipo de documento no existe o está inactivo. (typeCode)", mesa.HealthOK},
+		"FORBIDDEN":         {refuses("FORBIDDEN", "Se necesita otra clave"), "Se necesita otra clave (typeCode)", mesa.HealthDegraded},
+		"HTTP_404":          {says(404, "nada"), "Not Found", mesa.HealthDegraded},
+		"REDIRECTED":        {says(302, "", "Location", "http://127.0.0.1:1/"), "the server redirects, which is not followed: status 302", mesa.HealthDegraded},
+		"TOO_LARGE":         {says(200, strings.Repeat("x", 2<<20)), "answer of more than 1 MiB", mesa.HealthDegraded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onOffice(t, func(o *office) {
+				o.neighbour.answers(c.reply)
+				o.work(quick)
+				m := o.send()
+				job := o.ended(m.JobID)
+				m = o.message(m)
+				if job.State != mesa.JobFailed || string(job.ErrorCode) != name || m.State != mesa.MessageDead || string(m.ErrorCode) != name || string(m.Problem) != c.problem || m.Attempts != 1 {
+					o.Errorf("%s %s: %+v", job.State, job.ErrorCode, m)
+				}
+				if e := o.happened(mesa.ExchangeDead); len(e) != 1 || e[0].DocumentID != m.DocumentID || string(e[0].Reason) != c.problem {
+					o.Errorf("told %+v", e)
+				}
+				if health := o.integrationNow().Health; health != c.health {
+					o.Errorf("the neighbour is %s", health)
+				}
+				o.neighbour.answers(stands("SUBMITTED")) // somebody over there has done something about it
+				again, err := o.desk.RetryMessage(o.Context(), o.admin, desk.MessageInput{MessageID: m.ID})
+				o.ok(err)
+				o.ended(again.JobID)
+				if m := o.message(m); m.State != mesa.MessageDelivered || m.Attempts != 2 {
+					o.Errorf("retried: %+v", m)
+				}
+			})
+		})
+	}
+}
+
+func TestTheKeyIsInNoLog(t *testing.T) {
+	onOffice(t, func(o *office) {
+		o.neighbour.answers(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(400)
+			fmt.Fprintf(w, `{"errors":[{"message":"bad key %s","extensions":{"code":"UNAUTHENTICATED"}}],"seen":%q,"rest":%q}`, peerKey, r.Header.Get("Authorization"), strings.Repeat("ñ", 3000))
+		})
+		o.work(quick)
+		m := o.send()
+		job := o.ended(m.JobID)
+		attempts := o.attempts(m)
+		row, err := json.Marshal([]any{o.message(m), attempts, job, o.happened(mesa.ExchangeDead)})
+		o.ok(err)
+		if strings.Contains(string(row), peerKey) || !strings.Contains(string(attempts[0].Answer), "Bearer …") || len(attempts[0].Answer) > 2<<10 {
+			o.Errorf("%s", row)
+		}
+	})
+}
+
+// After a failure the message waits as its job does: by the table, or for as long as the other side asks.
+func TestWaitsBetweenAttempts(t *testing.T) {
+	for name, c := range map[string]struct {
+		reply       http.HandlerFunc
+		least, most time.Duration
+	}{
+		"the table":   {says(503, ""), 48 * time.Second, 72 * time.Second},
+		"Retry-After": {says(503, "", "Retry-After", "7200"), 2*time.Hour - time.Second, 2*time.Hour + time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onOffice(t, func(o *office) {
+				o.exchange(0)
+				o.neighbour.answers(c.reply)
+				o.work(quick)
+				sent := o.send()
+				job := o.until(sent.JobID, func(j *mesa.Job) bool { return j.Attempt == 1 })
+				m := o.message(sent)
+				if m.State != mesa.MessageRetrying || !m.NextAttemptAt.Equal(job.RunAt) {
+					o.Errorf("its job runs at %s: %+v", job.RunAt, m)
+				}
+				wait := m.NextAttemptAt.Sub(o.attempts(m)[0].At)
+				if wait < c.least || wait > c.most {
+					o.Errorf("waits %s", wait)
+				}
+			})
+		})
+	}
+}
+
+func TestANeighbourThatFailsIsLeftAlone(t *testing.T) {
+	onOffice(t, func(o *office) {
+		o.neighbour.answers(says(503, ""))
+		o.work(quick)
+		first := o.send()
+		o.until(first.JobID, func(j *mesa.Job) bool { return j.Attempt >= mesa.CircuitAt })
+		o.pause("exchange", true)
+		if i := o.integrationNow(); i.Health != mesa.HealthDown || i.OpenUntil.IsZero() || i.LastErrorCode != "HTTP_503" {
+			o.Errorf("the neighbour is %+v", i)
+		}
+		o.exchange(1) // probes are five minutes apart now
+		second := o.send()
+		o.ok(o.db.InTx(o.Context(), func(tx *db.Tx) error {
+			i, err := tx.Integration(o.Context(), o.to.ID, "")
+			if err != nil {
+				return err
+			}
+			i.OpenUntil = tx.Now().Add(time.Minute)
+			return tx.SaveIntegration(o.Context(), i)
+		}))
+		asked := len(o.neighbour.requests())
+		o.pause("exchange", false)
+		job := o.until(second.JobID, func(j *mesa.Job) bool { return j.ErrorCode == "CIRCUIT_OPEN" && j.State == mesa.JobQueued })
+		m := o.message(second)
+		if job.Attempt != 0 || m.State != mesa.MessageQueued || m.Attempts != 0 || !m.NextAttemptAt.Equal(job.RunAt) || m.ErrorCode != "CIRCUIT_OPEN" || len(o.neighbour.requests()) != asked {
+			o.Errorf("put off: %+v %+v", job, m)
+		}
+		if skipped := o.sync(); !strings.Contains(string(skipped.Result), "CIRCUIT_OPEN") || len(o.neighbour.requests()) != asked {
+			o.Errorf("it was asked all the same: %s", skipped.Result)
+		}
+		o.neighbour.answers(says(200, `{"data":{"service":{"version":"9.9"}}}`))
+		i, call, err := o.desk.Probe(o.Context(), o.admin, desk.ProbeIntegrationInput{IntegrationID: o.to.ID})
+		o.ok(err)
+		if i.Health != mesa.HealthOK || !i.OpenUntil.IsZero() || call.Version != "9.9" {
+			o.Errorf("after the probe: %+v %+v", i, call)
+		}
+		var healths []string
+		for _, e := range o.happened(mesa.HealthChanged) {
+			healths = append(healths, fmt.Sprint(e.Changes["health"].After))
+		}
+		if want := []string{"DEGRADED", "DOWN", "OK"}; !slices.Equal(healths, want) {
+			o.Errorf("told of %v", healths)
+		}
+	})
+}
+
+// While the circuit is open one message at a time tries whether the other side is back. Then all go.
+func TestTheQueueIsKeptUntilTheNeighbourIsBack(t *testing.T) {
+	onOffice(t, func(o *office) {
+		o.neighbour.answers(slices.Concat(slices.Repeat([]http.HandlerFunc{says(503, "")}, 9), []http.HandlerFunc{stands("SUBMITTED")})...)
+		o.work(quick)
+		var sent []*mesa.ExchangeMessage
+		for range 6 {
+			sent = append(sent, o.send())
+		}
+		attempts := 0
+		for _, m := range sent {
+			if job := o.ended(m.JobID); job.State != mesa.JobSucceeded {
+				o.Errorf("ended as %s after %d failures", job.State, job.Attempt)
+			}
+			attempts += o.message(m).Attempts
+		}
+		if n := len(o.neighbour.requests()); n != 9+6 || attempts != n {
+			o.Errorf("asked %d times, %d attempts", n, attempts)
+		}
+	})
+}
+
+func TestAMessageIsGivenUpAfterItsLastAttempt(t *testing.T) {
+	onOffice(t, func(o *office) {
+		o.neighbour.answers(says(503, ""))
+		three := 3
+		_, err := o.desk.UpdateIntegration(o.Context(), o.admin, desk.UpdateIntegrationInput{IntegrationID: o.to.ID, MaxAttempts: &three})
+		o.ok(err)
+		o.work(quick)
+		m := o.send()
+		job := o.ended(m.JobID)
+		if m := o.message(m); job.State != mesa.JobFailed || m.State != mesa.MessageDead || m.Attempts != 3 || !m.NextAttemptAt.IsZero() {
+			o.Errorf("%s: %+v", job.State, m)
+		}
+	})
+}
+
+func TestAStopInTheMiddleOfACall(t *testing.T) {
+	onOffice(t, func(o *office) {
+		asked, leave := make(chan struct{}), make(chan struct{})
+		o.neighbour.answers(func(_ http.ResponseWriter, r *http.Request) {
+			close(asked)
+			select {
+			case <-leave:
+			case <-r.Context().Done():
+			}
+			panic(http.ErrAbortHandler)
+		}, stands("SUBMITTED"))
+		stop := o.work(quick)
+		m := o.send()
+		<-asked
+		stop()
+		close(leave)
+		if now, job := o.message(m), o.job(m.JobID); now.State != mesa.MessageRetrying || now.ErrorCode != "INTERRUPTED" || job.State != mesa.JobQueued || job.Attempt != 0 || o.integrationNow().Health != mesa.HealthUnknown {
+			o.Errorf("%+v %+v", now, job)
+		}
+		o.work(quick)
+		o.ended(m.JobID)
+		if m := o.message(m); m.State != mesa.MessageDelivered {
+			o.Errorf("%+v", m)
+		}
+	})
+}
+
+func TestTheNeighbourIsAskedHowThingsStand(t *testing.T) {
+	for state, want := range map[string]struct {
+		state mesa.ExchangeState
+		event mesa.EventType
+	}{
+		"REGISTERED": {mesa.MessageRegistered, mesa.ExchangeRegistered}, "IN_PROCESS": {mesa.MessageRegistered, mesa.ExchangeRegistered},
+		"VOIDED": {mesa.MessageRejected, mesa.ExchangeRejected}, "OBSERVED": {mesa.MessageObserved, mesa.ExchangeObserved}, "A_NEWER_STATE": {mesa.MessageDelivered, mesa.ExchangeDelivered},
+	} {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			onOffice(t, func(o *office) {
+				o.neighbour.answers(stands("SUBMITTED"), stands(state))
+				o.work(quick)
+				m := o.send()
+				o.ended(m.JobID)
+				if job := o.sync(); job.State != mesa.JobSucceeded {
+					o.Errorf("%s %s", job.State, job.LastError)
+				}
+				m = o.message(m)
+				if m.State != want.state || len(o.happened(want.event)) != 1 || m.CheckedAt.IsZero() {
+					o.Errorf("%+v", m)
+				}
+				switch m.State {
+				case mesa.MessageRegistered:
+					if m.RemoteNumber != "EXP-2026-000007" || m.RemoteArea != "Mesa de Partes" || m.RemoteDate.Format(time.RFC3339) != "2026-11-24T15:04:05Z" {
+						o.Errorf("the receipt is %+v", m)
+					}
+				case mesa.MessageRejected:
+					if m.RemoteObservation != "Se anuló por error material" {
+						o.Errorf("%+v", m)
+					}
+				}
+				asked := len(o.neighbour.requests())
+				o.sync()
+				if isFinal := m.State == mesa.MessageRegistered || m.State == mesa.MessageRejected; isFinal == (len(o.neighbour.requests()) > asked) {
+					o.Errorf("asked %d times more about what is %s", len(o.neighbour.requests())-asked, m.State)
+				}
+			})
+		})
+	}
+}
+
+func TestANeighbourThatForgot(t *testing.T) {
+	onOffice(t, func(o *office) {
+		o.neighbour.answers(stands("SUBMITTED"), says(200, `{"data":{"document":null}}`))
+		o.work(quick)
+		m := o.send()
+		o.ended(m.JobID)
+		job := o.sync()
+		if m := o.message(m); job.State != mesa.JobSucceeded || m.State != mesa.MessageDelivered || m.ErrorCode != "NOT_FOUND" || m.CheckedAt.IsZero() {
+			o.Errorf("%s %+v", job.State, m)
+		}
+		o.neighbour.answers(says(503, ""))
+		if job := o.sync(); job.State != mesa.JobFailed || job.ErrorCode != "HTTP_503" || o.integrationNow().Health != mesa.HealthDegraded {
+			o.Errorf("%s %s", job.State, job.ErrorCode)
+		}
+	})
+}
+
+func TestTheScheduleAsksEachActiveNeighbourAndFindsOrphans(t *testing.T) {
+	onOffice(t, func(o *office) {
+		off, asleep := false, o.integration("DORMIDA")
+		_, err := o.desk.UpdateIntegration(o.Context(), o.admin, desk.UpdateIntegrationInput{IntegrationID: asleep.ID, Active: &off})
+		o.ok(err)
+		cancelled, waits := o.send(), o.send()
+		o.cancel(cancelled.JobID) // an administrator, who thinks of the job alone
+		o.pause("exchange", true)
+		o.work(quick)
+		poll := o.enqueue(db.NewJob{Kind: mesa.JobPoll})
+		again := o.enqueue(db.NewJob{Kind: mesa.JobPoll})
+		o.neighbour.answers(stands("SUBMITTED"))
+		o.pause("exchange", false)
+		o.ended(poll.ID)
+		o.ended(again.ID)
+		o.ended(waits.JobID)
+		if m := o.message(cancelled); m.State != mesa.MessageDead || m.ErrorCode != "CANCELLED" {
+			o.Errorf("the message without a job: %+v", m)
+		}
+		all, err := o.db.Jobs(o.Context(), mesa.JobFilter{Kinds: []mesa.JobKind{mesa.JobSync}}, db.Page{})
+		o.ok(err)
+		for _, j := range all.Items {
+			if j.About != string(o.to.ID) {
+				o.Errorf("a job about %s", j.About)
+			}
+		}
+		if n := len(all.Items); n < 1 || n > 2 {
+			o.Errorf("%d jobs ask the neighbour", n)
+		}
+		if result := string(o.job(poll.ID).Result); !strings.Contains(result, `"integrations":`) {
+			o.Errorf("the poll leaves %s", result)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/mesapartes/mesa/internal/exchange"
 )
@@ -21,7 +22,7 @@ func TestWhatOtherInstitutionsAreSentIsValid(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := gqlparser.LoadQuery(schema, string(text)); err != nil {
+		if _, err := gqlparser.LoadQueryWithRules(schema, string(text), rules.NewDefaultRules()); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
 	}

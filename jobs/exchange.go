@@ -114,7 +114,7 @@ func (x Exchange) begin(ctx context.Context, id mesa.MessageID) (m *mesa.Exchang
 			return err
 		}
 		m = found
-		if wait = x.admit(tx, to); wait != nil {
+		if wait = x.admit(tx, to, to.IsActive && to.CanSend); wait != nil {
 			wait.Also = func(tx *db.Tx, job *mesa.Job) error { return x.putOff(ctx, tx, id, job, wait) }
 			return nil
 		}
@@ -133,8 +133,8 @@ func (x Exchange) begin(ctx context.Context, id mesa.MessageID) (m *mesa.Exchang
 }
 
 // admit says why an institution is not called now, nil when it is.
-func (x Exchange) admit(tx *db.Tx, to *mesa.Integration) *Failure {
-	if !to.IsActive || !to.CanSend {
+func (x Exchange) admit(tx *db.Tx, to *mesa.Integration, isOn bool) *Failure {
+	if !isOn {
 		return &Failure{Code: inactive, Err: errors.New("the integration is switched off"), Uncounted: true, RetryIn: x.scaled(inactiveWait)}
 	}
 	if wait := to.Admit(tx.Now(), x.probeEvery()); wait > 0 {
@@ -200,16 +200,16 @@ func (x Exchange) sync(ctx context.Context, w *Work) (Done, error) {
 	if err := json.Unmarshal(w.Job.Args, &args); err != nil {
 		return Done{}, &Failure{Code: "BAD_ARGUMENTS", Err: err, Permanent: true}
 	}
+	messages, err := x.DB.MessagesToFollow(ctx, args.IntegrationID, followAtOnce)
+	if err != nil || len(messages) == 0 { // before it is reached: who then does not call would keep others from trying
+		return Done{Result: map[string]any{"asked": 0}}, err
+	}
 	to, wait, err := x.reach(ctx, args.IntegrationID)
 	switch {
 	case err != nil:
 		return Done{}, err
 	case wait != nil:
 		return Done{Result: map[string]any{"skipped": wait.Code}}, nil // the schedule adds another
-	}
-	messages, err := x.DB.MessagesToFollow(ctx, to.ID, followAtOnce)
-	if err != nil {
-		return Done{}, err
 	}
 	moved := 0
 	for i, m := range messages {
@@ -236,7 +236,7 @@ func (x Exchange) reach(ctx context.Context, id mesa.IntegrationID) (to *mesa.In
 		if to, err = tx.Integration(ctx, id, "integrationId"); err != nil {
 			return err
 		}
-		if wait = x.admit(tx, to); wait != nil {
+		if wait = x.admit(tx, to, to.IsActive); wait != nil {
 			return nil
 		}
 		return tx.SaveIntegration(ctx, to)

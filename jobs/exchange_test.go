@@ -175,14 +175,16 @@ func (o *office) integrationNow() *mesa.Integration {
 	return found[o.to.ID]
 }
 
-// happened lists the events of a type, by the field that matters.
-func (o *office) happened(what mesa.EventType) (list []*mesa.Event) {
+// happened lists the events of a type once there are as many as wanted. On PostgreSQL events are shown when no older transaction runs any
+// more, those of other tests included.
+func (o *office) happened(what mesa.EventType, wanted int) (list []*mesa.Event) {
 	o.Helper()
-	events, err := o.db.EventsAfter(o.Context(), db.Tail{}, 10_000)
-	o.ok(err)
-	for _, e := range events {
-		if e.Type == what {
-			list = append(list, e)
+	for begun := time.Now(); time.Since(begun) < 20*time.Second; {
+		events, err := o.db.EventsAfter(o.Context(), db.Tail{}, 10_000)
+		o.ok(err)
+		list = slices.DeleteFunc(events, func(e *mesa.Event) bool { return e.Type != what })
+		if len(list) >= wanted {
+			break
 		}
 	}
 	return list
@@ -256,7 +258,7 @@ func TestWhatWillNotPassIsGivenUpAtOnce(t *testing.T) {
 				if job.State != mesa.JobFailed || string(job.ErrorCode) != name || m.State != mesa.MessageDead || string(m.ErrorCode) != name || string(m.Problem) != c.problem || m.Attempts != 1 {
 					o.Errorf("%s %s: %+v", job.State, job.ErrorCode, m)
 				}
-				if e := o.happened(mesa.ExchangeDead); len(e) != 1 || e[0].DocumentID != m.DocumentID || string(e[0].Reason) != c.problem {
+				if e := o.happened(mesa.ExchangeDead, 1); len(e) != 1 || e[0].DocumentID != m.DocumentID || string(e[0].Reason) != c.problem {
 					o.Errorf("told %+v", e)
 				}
 				if health := o.integrationNow().Health; health != c.health {
@@ -284,7 +286,7 @@ func TestTheKeyIsInNoLog(t *testing.T) {
 		m := o.send()
 		job := o.ended(m.JobID)
 		attempts := o.attempts(m)
-		row, err := json.Marshal([]any{o.message(m), attempts, job, o.happened(mesa.ExchangeDead)})
+		row, err := json.Marshal([]any{o.message(m), attempts, job, o.happened(mesa.ExchangeDead, 1)})
 		o.ok(err)
 		if strings.Contains(string(row), peerKey) || !strings.Contains(string(attempts[0].Answer), "Bearer …") || len(attempts[0].Answer) > 2<<10 {
 			o.Errorf("%s", row)
@@ -360,7 +362,7 @@ func TestANeighbourThatFailsIsLeftAlone(t *testing.T) {
 			o.Errorf("after the probe: %+v %+v", i, call)
 		}
 		var healths []string
-		for _, e := range o.happened(mesa.HealthChanged) {
+		for _, e := range o.happened(mesa.HealthChanged, 4) {
 			healths = append(healths, fmt.Sprint(e.Changes["health"].After))
 		}
 		if want := []string{"OK", "DEGRADED", "DOWN", "OK"}; !slices.Equal(healths, want) {
@@ -452,7 +454,7 @@ func TestTheNeighbourIsAskedHowThingsStand(t *testing.T) {
 					o.Errorf("%s %s", job.State, job.LastError)
 				}
 				m = o.message(m)
-				if m.State != want.state || len(o.happened(want.event)) != 1 || m.CheckedAt.IsZero() {
+				if m.State != want.state || len(o.happened(want.event, 1)) != 1 || m.CheckedAt.IsZero() {
 					o.Errorf("%+v", m)
 				}
 				switch m.State {

@@ -23,6 +23,7 @@ var ErrFenced = errors.New("the job was given to somebody else")
 // NewJob is a job to be done.
 type NewJob struct {
 	Kind         mesa.JobKind
+	Queue        string           // default: that of the kind
 	Priority     mesa.JobPriority // default: NORMAL
 	RunAt        time.Time        // default: now
 	Args         any
@@ -80,6 +81,9 @@ func (tx *Tx) newJob(n NewJob) (*mesa.Job, error) {
 	job := &mesa.Job{
 		ID: tx.IDs().Job(now), Kind: n.Kind, Queue: policy.Queue, Priority: n.Priority.Rank(), State: mesa.JobQueued, Rev: 1, MaxAttempts: policy.MaxAttempts,
 		CreatedAt: now, RunAt: now, Args: args, About: n.About, UniqueKey: mesa.Text(n.UniqueKey), ExclusiveKey: mesa.Text(n.ExclusiveKey), RequestedByID: n.RequestedBy,
+	}
+	if n.Queue != "" {
+		job.Queue = n.Queue
 	}
 	if n.MaxAttempts > 0 {
 		job.MaxAttempts = n.MaxAttempts

@@ -11,15 +11,16 @@ import (
 
 // DiagnosticJobInput is a job that does what it is told to, to try the queue.
 type DiagnosticJobInput struct {
-	DurationMs     int              `json:"durationMs,omitempty"`
+	SleepMs        int              `json:"sleepMs,omitempty"`
 	Steps          int              `json:"steps,omitempty"`
 	OutputBytes    int              `json:"outputBytes,omitempty"`
 	FailTimes      int              `json:"failTimes,omitempty"`
 	Panic          bool             `json:"panic,omitempty"`
 	IgnoreCancel   bool             `json:"ignoreCancel,omitempty"`
 	Crash          bool             `json:"crash,omitempty"`
+	Queue          *string          `json:"-"`
 	Priority       mesa.JobPriority `json:"-"`
-	DelayMs        int              `json:"-"`
+	RunAt          *time.Time       `json:"-"`
 	UniqueKey      *string          `json:"-"`
 	ExclusiveKey   *string          `json:"-"`
 	IdempotencyKey *string          `json:"-"`
@@ -30,7 +31,6 @@ const (
 	maxDiagnosticMs    = 10 * 60 * 1000
 	maxDiagnosticSteps = 10_000
 	maxDiagnosticBytes = 32 << 10
-	maxDelayMs         = 30 * 24 * 3600 * 1000
 	maxJobKey          = 200
 )
 
@@ -39,12 +39,15 @@ func (in *DiagnosticJobInput) check() error {
 		field      string
 		value, max int
 	}{
-		{"durationMs", in.DurationMs, maxDiagnosticMs}, {"steps", in.Steps, maxDiagnosticSteps}, {"outputBytes", in.OutputBytes, maxDiagnosticBytes},
-		{"failTimes", in.FailTimes, 100}, {"delayMs", in.DelayMs, maxDelayMs},
+		{"sleepMs", in.SleepMs, maxDiagnosticMs}, {"steps", in.Steps, maxDiagnosticSteps}, {"outputBytes", in.OutputBytes, maxDiagnosticBytes},
+		{"failTimes", in.FailTimes, 100},
 	} {
 		if bound.value < 0 || bound.value > bound.max {
 			return mesa.Invalid(bound.field, "Indique un valor de 0 a %d.", bound.max)
 		}
+	}
+	if in.Queue != nil && !isQueue(*in.Queue) {
+		return mesa.Invalid("queue", "No existe esa cola.")
 	}
 	for field, key := range map[string]*string{"uniqueKey": in.UniqueKey, "exclusiveKey": in.ExclusiveKey} {
 		if len(optionalLine(key)) > maxJobKey {
@@ -52,6 +55,18 @@ func (in *DiagnosticJobInput) check() error {
 		}
 	}
 	return nil
+}
+
+// runAt is from when on it may be taken, zero for now.
+func (in *DiagnosticJobInput) runAt() time.Time {
+	if in.RunAt == nil {
+		return time.Time{}
+	}
+	return *in.RunAt
+}
+
+func isQueue(name string) bool {
+	return slices.ContainsFunc(mesa.JobQueues, func(q mesa.JobQueue) bool { return q.Name == name })
 }
 
 // key is a key of a diagnostic job that no other kind of job has.
@@ -73,7 +88,7 @@ func (d *Desk) Diagnose(ctx context.Context, by *mesa.Actor, in DiagnosticJobInp
 		var result struct{ ID mesa.JobID }
 		err := tx.Once(ctx, by, in.IdempotencyKey, in, &result, func() (err error) {
 			job, isNew, err = tx.Enqueue(ctx, db.NewJob{
-				Kind: mesa.JobDiagnostic, Priority: in.Priority, RunAt: tx.Now().Add(time.Duration(in.DelayMs) * time.Millisecond), Args: in,
+				Kind: mesa.JobDiagnostic, Queue: string(optionalLine(in.Queue)), Priority: in.Priority, RunAt: in.runAt(), Args: in,
 				UniqueKey: in.key(in.UniqueKey), ExclusiveKey: in.key(in.ExclusiveKey), RequestedBy: by.UserID,
 			})
 			if err == nil {
@@ -121,7 +136,7 @@ func (d *Desk) RetryJob(ctx context.Context, by *mesa.Actor, id mesa.JobID, key 
 
 // PauseQueue keeps workers from taking jobs of a queue, or (on false) lets them again. What runs goes on.
 func (d *Desk) PauseQueue(ctx context.Context, by *mesa.Actor, name string, pause bool) error {
-	if !slices.ContainsFunc(mesa.JobQueues, func(q mesa.JobQueue) bool { return q.Name == name }) {
+	if !isQueue(name) {
 		return mesa.ErrNotFound("name")
 	}
 	return d.onJobs(ctx, by, func(tx *db.Tx) error {

@@ -23,7 +23,7 @@ func Diagnostic(ctx context.Context, w *Work) (Done, error) {
 	}
 	steps := max(in.Steps, 1)
 	for step := range steps {
-		if !pause(ctx, time.Duration(in.DurationMs)*time.Millisecond/time.Duration(steps)) {
+		if !pause(ctx, time.Duration(in.SleepMs)*time.Millisecond/time.Duration(steps)) {
 			return Done{}, context.Cause(ctx)
 		}
 		w.Progress(int64(step+1), int64(steps))

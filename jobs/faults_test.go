@@ -163,7 +163,7 @@ func TestNothingIsLostWhateverHappensToRedis(t *testing.T) {
 				var ids []mesa.JobID
 				add := func() {
 					for range 20 {
-						ids = append(ids, q.enqueue(db.NewJob{Args: map[string]int{"durationMs": 5}}).ID)
+						ids = append(ids, q.enqueue(db.NewJob{Args: map[string]int{"sleepMs": 5}}).ID)
 					}
 				}
 				add()

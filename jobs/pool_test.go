@@ -172,7 +172,7 @@ func TestARunningJobIsCancelledByAnotherProcessWithinTwoSeconds(t *testing.T) {
 	onEach(t, func(q *queue) {
 		other := q.process()
 		q.work(quick)
-		j := q.enqueue(db.NewJob{Args: map[string]int{"durationMs": 600_000, "steps": 1000}})
+		j := q.enqueue(db.NewJob{Args: map[string]int{"sleepMs": 600_000, "steps": 1000}})
 		q.running(j.ID)
 		asked := time.Now()
 		if outcome := other.cancel(j.ID); outcome != mesa.CancelRequested {

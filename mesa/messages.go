@@ -13,6 +13,7 @@ var english = map[string]string{
 	"Este reporte no admite ese parámetro.":                                                                   "This report does not take that parameter.",
 	"Los reportes se escriben en %s.":                                                                         "Reports are written in %s.",
 	"Tiene %d suscripciones abiertas; cierre alguna.":                                                         "You have %d subscriptions open; close one.",
+	"No existe esa cola.":                                                                                     "There is no such queue.",
 	"Indique el expediente.":                                                                                  "Name the document.",
 	"Este reporte no existe en ese formato.":                                                                  "This report does not come in that format.",
 	"Tiene %d reportes en curso; espere a que terminen o cancele alguno.":                                     "You have %d reports under way; wait for them or cancel one.",

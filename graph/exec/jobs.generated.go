@@ -1498,8 +1498,8 @@ func (ec *executionContext) unmarshalInputDiagnosticJobInput(ctx context.Context
 		asMap[k] = v
 	}
 
-	if _, present := asMap["durationMs"]; !present {
-		asMap["durationMs"] = 0
+	if _, present := asMap["sleepMs"]; !present {
+		asMap["sleepMs"] = 0
 	}
 	if _, present := asMap["steps"]; !present {
 		asMap["steps"] = 0
@@ -1522,24 +1522,21 @@ func (ec *executionContext) unmarshalInputDiagnosticJobInput(ctx context.Context
 	if _, present := asMap["priority"]; !present {
 		asMap["priority"] = "NORMAL"
 	}
-	if _, present := asMap["delayMs"]; !present {
-		asMap["delayMs"] = 0
-	}
 
-	fieldsInOrder := [...]string{"durationMs", "steps", "outputBytes", "failTimes", "panic", "ignoreCancel", "crash", "priority", "delayMs", "uniqueKey", "exclusiveKey", "idempotencyKey"}
+	fieldsInOrder := [...]string{"sleepMs", "steps", "outputBytes", "failTimes", "panic", "ignoreCancel", "crash", "queue", "priority", "runAt", "uniqueKey", "exclusiveKey", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
 			continue
 		}
 		switch k {
-		case "durationMs":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("durationMs"))
+		case "sleepMs":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sleepMs"))
 			data, err := ec.unmarshalNInt2int(ctx, v)
 			if err != nil {
 				return it, err
 			}
-			it.DurationMs = data
+			it.SleepMs = data
 		case "steps":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("steps"))
 			data, err := ec.unmarshalNInt2int(ctx, v)
@@ -1582,6 +1579,13 @@ func (ec *executionContext) unmarshalInputDiagnosticJobInput(ctx context.Context
 				return it, err
 			}
 			it.Crash = data
+		case "queue":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("queue"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Queue = data
 		case "priority":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("priority"))
 			data, err := ec.unmarshalNJobPriority2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐJobPriority(ctx, v)
@@ -1589,13 +1593,13 @@ func (ec *executionContext) unmarshalInputDiagnosticJobInput(ctx context.Context
 				return it, err
 			}
 			it.Priority = data
-		case "delayMs":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("delayMs"))
-			data, err := ec.unmarshalNInt2int(ctx, v)
+		case "runAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("runAt"))
+			data, err := ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
 			if err != nil {
 				return it, err
 			}
-			it.DelayMs = data
+			it.RunAt = data
 		case "uniqueKey":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("uniqueKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)

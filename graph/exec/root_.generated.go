@@ -7170,7 +7170,7 @@ input QueueInput {
 "What a diagnostic job does, in this order: take its time, crash, panic, fail, succeed."
 input DiagnosticJobInput {
   "How long it takes, in milliseconds, at most 10 minutes."
-  durationMs: Int! = 0
+  sleepMs: Int! = 0
   "In how many steps, each of which is progress; at most 10,000."
   steps: Int! = 0
   "Bytes of its result, at most 32 KiB."
@@ -7183,10 +7183,12 @@ input DiagnosticJobInput {
   ignoreCancel: Boolean! = false
   "Whether it ends the worker's process."
   crash: Boolean! = false
+  "Queue in which it waits; default: default."
+  queue: String
   "How soon it is taken."
   priority: JobPriority! = NORMAL
-  "How long it waits before it may be taken, in milliseconds, at most 30 days."
-  delayMs: Int! = 0
+  "From when on it may be taken; default: at once."
+  runAt: DateTime
   "Of jobs with the same key one waits or runs; another is not added."
   uniqueKey: String
   "Of jobs with the same key one runs at a time."

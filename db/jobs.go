@@ -104,9 +104,10 @@ type Claim struct {
 }
 
 // due is the condition for jobs of a queue that can be taken (queue, now). Of those with an exclusive key that is the first one, when none runs.
-const due = `j.state = 'QUEUED' AND j.queue = ?0 AND j.run_at <= ?1 AND NOT EXISTS (SELECT 1 FROM paused_queues AS p WHERE p.queue = j.queue)
+// What was to be done at once when it was added is due by any clock: that of another machine may be behind, or go back.
+const due = `j.state = 'QUEUED' AND j.queue = ?0 AND (j.run_at <= ?1 OR j.run_at <= j.created_at) AND NOT EXISTS (SELECT 1 FROM paused_queues AS p WHERE p.queue = j.queue)
 	AND (j.exclusive_key IS NULL OR NOT EXISTS (SELECT 1 FROM jobs AS r WHERE r.exclusive_key = j.exclusive_key AND r.state = 'RUNNING')
-		AND NOT EXISTS (SELECT 1 FROM jobs AS f WHERE f.exclusive_key = j.exclusive_key AND f.state = 'QUEUED' AND f.run_at <= ?1
+		AND NOT EXISTS (SELECT 1 FROM jobs AS f WHERE f.exclusive_key = j.exclusive_key AND f.state = 'QUEUED' AND (f.run_at <= ?1 OR f.run_at <= f.created_at)
 			AND (f.priority, f.run_at, f.id) < (j.priority, j.run_at, j.id)))`
 
 // HasDue says whether a queue has a job that can be taken now. It only reads.
@@ -277,18 +278,24 @@ func endJob(j *mesa.Job, now time.Time, end End, result json.RawMessage) {
 	case end.Outcome == mesa.AttemptCancelled, j.CancelRequestedAt != nil:
 		j.State = mesa.JobCancelled
 	case end.Outcome == mesa.AttemptReleased:
-		requeue(j, now.Add(end.RetryIn))
+		requeue(j, now, end.RetryIn)
 	default:
 		j.Attempt++
 		if end.Permanent || j.Attempt >= j.MaxAttempts {
 			j.State = mesa.JobFailed
 		} else {
-			requeue(j, now.Add(end.RetryIn))
+			requeue(j, now, end.RetryIn)
 		}
 	}
 }
 
-func requeue(j *mesa.Job, at time.Time) { j.State, j.RunAt, j.AnnouncedAt = mesa.JobQueued, at, nil }
+// requeue lets a job wait again. One that may be taken at once keeps its place in the line.
+func requeue(j *mesa.Job, now time.Time, wait time.Duration) {
+	j.State, j.AnnouncedAt = mesa.JobQueued, nil
+	if wait > 0 {
+		j.RunAt = now.Add(wait)
+	}
+}
 
 // noteAttempt records the end of the present attempt of a job.
 func (tx *Tx) noteAttempt(ctx context.Context, j *mesa.Job, now time.Time, outcome mesa.AttemptOutcome, code string) error {
@@ -395,7 +402,7 @@ func (tx *Tx) rescue(ctx context.Context, j *mesa.Job, now time.Time) error {
 	case j.Crashes >= mesa.MaxCrashes:
 		j.State, j.ErrorCode = mesa.JobFailed, mesa.JobCrashLoop
 	default:
-		requeue(j, now)
+		requeue(j, now, 0)
 	}
 	return tx.storeJob(ctx, j, now)
 }
@@ -441,7 +448,7 @@ func (tx *Tx) RetryJob(ctx context.Context, j *mesa.Job) error {
 		}
 	}
 	now := tx.Now()
-	requeue(j, now)
+	requeue(j, now, 0)
 	j.Attempt, j.Crashes, j.Progress, j.Done, j.Total = 0, 0, 0, 0, 0
 	j.FinishedAt, j.ExpiresAt, j.CancelRequestedAt, j.ErrorCode, j.LastError = nil, nil, nil, "", ""
 	return tx.storeJob(ctx, j, now)

@@ -98,7 +98,7 @@ func (p *Pool) Run(ctx context.Context) {
 		dispatching.Go(func() { p.dispatch(ctx, work, q, &attempts) })
 	}
 	keeping.Go(func() { p.heartbeats(keep) })
-	keeping.Go(func() { p.every(ctx, p.timing.RescueEvery, func() { p.rescue(ctx) }) })
+	keeping.Go(func() { p.every(ctx, p.timing.RescueEvery, func() { p.lookForLost(ctx) }) })
 	keeping.Go(func() { p.every(ctx, announceEvery, func() { p.announce(ctx) }) })
 
 	dispatching.Wait()
@@ -253,6 +253,16 @@ func (p *Pool) forget() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = p.db.ForgetWorker(ctx, p.worker.ID) // else others forget it
+}
+
+// lookForLost rescues jobs of workers that are silent for too long. Where leases go by the clock of this machine, which may have been set
+// back, its processes are looked at too.
+func (p *Pool) lookForLost(ctx context.Context) {
+	var dead []string
+	if p.db.IsOneMachine() {
+		dead = p.deadWorkers(ctx)
+	}
+	p.rescue(ctx, dead...)
 }
 
 func (p *Pool) rescue(ctx context.Context, dead ...string) {

@@ -16,7 +16,7 @@ GENERATED = graph docs
 GOFILES = find . \( -name node_modules -o -name '.?*' -o -path ./var -o -path ./bin \) -prune -o -name '*.go' -print
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check house bench fmt fmt-check vet lint generate fresh graphiql clean
+.PHONY: help run build test check house bench soak fmt fmt-check vet lint generate fresh graphiql clean
 
 help: ## say what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -59,6 +59,9 @@ house: ## the rules of the house (internal/house): imports, doors, comments, dep
 
 bench: ## measure the operations against hand-written handlers (BENCH="-backend sqlite -seconds 5")
 	$(WITH_SERVERS) $(GO) run ./internal/bench $(BENCH)
+
+soak: ## let everything fail at random under 1,000 jobs, on each database (SOAK="-soak-jobs 300 -soak-kills 30")
+	$(WITH_SERVERS) $(GO) test -tags soak -count=1 -timeout 60m -run "^TestSoak" -v ./cmd/mesa -args $(SOAK)
 
 generate: ## write the generated code anew
 	$(GO) generate ./...

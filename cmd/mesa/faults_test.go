@@ -322,4 +322,3 @@ func TestAKeyMakesAJobOnceHoweverOftenTheServerDies(t *testing.T) {
 		}
 	})
 }
-

@@ -81,6 +81,29 @@ func TestWhoWasTakenForDeadCannotEndWhatAnotherTookOver(t *testing.T) {
 	})
 }
 
+func TestWhoEndsManyTogetherEndsOnlyTheirOwn(t *testing.T) {
+	onEach(t, func(q *queue) {
+		lost, first, second := q.taken(time.Millisecond), q.taken(time.Hour), q.taken(time.Hour)
+		if _, err := q.db.RescueJobs(q.Context()); err != nil {
+			q.Fatal(err)
+		}
+		old := *second
+		old.Epoch--
+		after, err := q.db.EndJobs(q.Context(), dead, []db.Ended{{Job: lost}, {Job: first, Result: "done"}, {Job: &old}})
+		if err != nil || len(after) != 1 || after[first.ID] == nil {
+			q.Errorf("ended %v, %v", after, err)
+		}
+		if j := q.job(first.ID); j.State != mesa.JobSucceeded || j.Progress != 100 || string(j.Result) != `"done"` || j.LeaseUntil != nil || j.ExpiresAt == nil || q.endings(j.ID) != 1 {
+			q.Errorf("its own is %+v", j)
+		}
+		for id, state := range map[mesa.JobID]mesa.JobState{lost.ID: mesa.JobQueued, second.ID: mesa.JobRunning} {
+			if j := q.job(id); j.State != state || q.endings(id) != 0 {
+				q.Errorf("another's is %s", j.State)
+			}
+		}
+	})
+}
+
 func TestAWorkerWhoseJobWasTakenOverStopsAndUndoesItsWork(t *testing.T) {
 	onEach(t, func(q *queue) {
 		started, undone := make(chan struct{}), make(chan error, 1)

@@ -16,10 +16,10 @@ GENERATED = graph docs
 GOFILES = find . \( -name node_modules -o -name '.?*' -o -path ./var -o -path ./bin \) -prune -o -name '*.go' -print
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check house bench fmt fmt-check vet lint generate fresh graphiql clean
+.PHONY: help run build test check house bench bench-queues soak fmt fmt-check vet lint generate fresh graphiql clean
 
 help: ## say what can be done
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: build ## build and serve the demo institution on http://127.0.0.1:8080 (data in ./var)
 	@exec ./bin/mesa serve --demo
@@ -57,8 +57,14 @@ lint: ## staticcheck
 house: ## the rules of the house (internal/house): imports, doors, comments, dependencies
 	$(GO) test -count=1 ./internal/house
 
-bench: ## measure the operations against hand-written handlers (BENCH="-backend sqlite -seconds 5")
+bench: ## measure the operations against hand-written handlers, and background work (BENCH="-only jobs: -seconds 5")
 	$(WITH_SERVERS) $(GO) run ./internal/bench $(BENCH)
+
+bench-queues: ## measure background work beside River and Asynq, which it downloads (BENCH="-rounds 5")
+	cd internal/bench/queues && $(GO) build -o ../../../bin/queues . && cd ../../.. && $(WITH_SERVERS) ./bin/queues $(BENCH)
+
+soak: ## let everything fail at random under 1,000 jobs, on each database (SOAK="-soak-jobs 300 -soak-kills 30")
+	$(WITH_SERVERS) $(GO) test -tags soak -count=1 -timeout 60m -run "^TestSoak" -v ./cmd/mesa -args $(SOAK)
 
 generate: ## write the generated code anew
 	$(GO) generate ./...

@@ -89,7 +89,7 @@ func (db *DB) connectPostgres(url string, opts Options) error {
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
 	config.RuntimeParams["timezone"] = "UTC"
-	pool := stdlib.OpenDB(*config)
+	pool := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(limitIdle(config)))
 	conns := opts.MaxConns
 	if conns == 0 {
 		conns = max(16, 4*runtime.NumCPU())
@@ -102,6 +102,20 @@ func (db *DB) connectPostgres(url string, opts Options) error {
 	db.read = db.write
 	return nil
 }
+
+// limitIdle has the server end transactions of processes that froze in the middle of one: the rows they have locked are left out by whoever
+// looks for lost jobs. It is set on the connection, since pools in between refuse such settings at the start.
+func limitIdle(config *pgx.ConnConfig) func(context.Context, *pgx.Conn) error {
+	return func(ctx context.Context, conn *pgx.Conn) error {
+		if config.RuntimeParams[idleTimeout] != "" {
+			return nil
+		}
+		_, err := conn.Exec(ctx, "SET "+idleTimeout+" = '30s'")
+		return err
+	}
+}
+
+const idleTimeout = "idle_in_transaction_session_timeout"
 
 // connectSQLite opens one writer and several readers. busy_timeout comes first, because switching to WAL may itself have to wait;
 // NORMAL keeps every commit through a killed process, and the file whole through a power cut. Transactions take the write lock at
@@ -154,6 +168,9 @@ func (db *DB) Now() time.Time { return db.now().UTC().Truncate(time.Microsecond)
 
 // Backend names the database: "postgres" or "sqlite".
 func (db *DB) Backend() string { return db.dialect.name() }
+
+// IsOneMachine says whether all processes on this database are on one machine.
+func (db *DB) IsOneMachine() bool { return db.dialect.oneMachine() }
 
 // Tx is a write transaction.
 type Tx struct {

@@ -26,6 +26,9 @@ type dialect interface {
 	// on the time of day for it.
 	leaseClock(now time.Time, after time.Duration) (expr string, arg any)
 
+	// oneMachine says whether all processes on a database are on one machine.
+	oneMachine() bool
+
 	// matchText keeps documents whose search text has all terms.
 	matchText(q *bun.SelectQuery, terms []term) *bun.SelectQuery
 
@@ -82,6 +85,8 @@ func (postgres) skipLocked() string { return " FOR UPDATE SKIP LOCKED" }
 func (postgres) leaseClock(_ time.Time, after time.Duration) (expr string, arg any) {
 	return "now() + ? * interval '1 microsecond'", after.Microseconds()
 }
+
+func (postgres) oneMachine() bool { return false }
 
 func (postgres) forUpdate(q *bun.SelectQuery, table string) *bun.SelectQuery {
 	return q.For("UPDATE OF ?", bun.Ident(table))
@@ -181,6 +186,8 @@ func (sqlite) skipLocked() string { return "" }
 func (sqlite) leaseClock(now time.Time, after time.Duration) (expr string, arg any) {
 	return "?", now.Add(after)
 }
+
+func (sqlite) oneMachine() bool { return true }
 
 // forUpdate: a write transaction already has the only write lock.
 func (sqlite) forUpdate(q *bun.SelectQuery, _ string) *bun.SelectQuery { return q }

@@ -96,13 +96,17 @@ func (db *DB) Queues(ctx context.Context) ([]*mesa.QueueState, error) {
 	return list, nil
 }
 
+// farAhead is more than the clocks of processes differ by: a time beyond it was noted by a clock that was wrong.
+const farAhead = 24 * time.Hour
+
 // Fire enqueues the job of an entry of the schedule for a time at which it is due. Of processes that do so at once one does; the
-// others, and whoever comes too late, get nil.
+// others, and whoever comes too late, get nil. A fire that was noted for a time far ahead does not count: the schedule would be silent until then.
 func (db *DB) Fire(ctx context.Context, entry string, at time.Time, n NewJob) (job *mesa.Job, err error) {
 	err = db.InTx(ctx, func(tx *Tx) error {
 		job = nil
 		result, err := tx.NewRaw(`INSERT INTO schedules (name, fired_at) VALUES (?, ?)
-			ON CONFLICT (name) DO UPDATE SET fired_at = excluded.fired_at WHERE schedules.fired_at < excluded.fired_at`, entry, at.UTC()).Exec(ctx)
+			ON CONFLICT (name) DO UPDATE SET fired_at = excluded.fired_at WHERE schedules.fired_at < excluded.fired_at OR schedules.fired_at > ?`,
+			entry, at.UTC(), tx.Now().Add(farAhead)).Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("fire %s: %w", entry, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -104,9 +105,10 @@ type Claim struct {
 }
 
 // due is the condition for jobs of a queue that can be taken (queue, now). Of those with an exclusive key that is the first one, when none runs.
-const due = `j.state = 'QUEUED' AND j.queue = ?0 AND j.run_at <= ?1 AND NOT EXISTS (SELECT 1 FROM paused_queues AS p WHERE p.queue = j.queue)
+// What was to be done at once when it was added is due by any clock: that of another machine may be behind, or go back.
+const due = `j.state = 'QUEUED' AND j.queue = ?0 AND (j.run_at <= ?1 OR j.run_at <= j.created_at) AND NOT EXISTS (SELECT 1 FROM paused_queues AS p WHERE p.queue = j.queue)
 	AND (j.exclusive_key IS NULL OR NOT EXISTS (SELECT 1 FROM jobs AS r WHERE r.exclusive_key = j.exclusive_key AND r.state = 'RUNNING')
-		AND NOT EXISTS (SELECT 1 FROM jobs AS f WHERE f.exclusive_key = j.exclusive_key AND f.state = 'QUEUED' AND f.run_at <= ?1
+		AND NOT EXISTS (SELECT 1 FROM jobs AS f WHERE f.exclusive_key = j.exclusive_key AND f.state = 'QUEUED' AND (f.run_at <= ?1 OR f.run_at <= f.created_at)
 			AND (f.priority, f.run_at, f.id) < (j.priority, j.run_at, j.id)))`
 
 // HasDue says whether a queue has a job that can be taken now. It only reads.
@@ -121,9 +123,13 @@ func (db *DB) HasDue(ctx context.Context, queue string) (has bool, err error) {
 // ClaimJobs gives a worker jobs that are due, the most urgent first, and none of a paused queue.
 func (db *DB) ClaimJobs(ctx context.Context, c Claim) (jobs []*mesa.Job, err error) {
 	for try := 1; ; try++ {
-		err = db.InTx(ctx, func(tx *Tx) error {
-			jobs, err = tx.claim(ctx, c)
-			return err
+		err = db.retried(ctx, func() (Change, error) {
+			var change Change
+			jobs, err = db.claim(ctx, c)
+			for _, j := range jobs {
+				change.Jobs.Changed = append(change.Jobs.Changed, j.ID)
+			}
+			return change, err
 		})
 		if err == nil || !db.dialect.isUnique(err) || try == 3 {
 			break
@@ -136,23 +142,21 @@ func (db *DB) ClaimJobs(ctx context.Context, c Claim) (jobs []*mesa.Job, err err
 	return jobs, err
 }
 
-func (tx *Tx) claim(ctx context.Context, c Claim) ([]*mesa.Job, error) {
-	now := tx.Now()
-	until, untilArg := tx.db.dialect.leaseClock(now, c.Lease)
+// claim is one statement, and thereby one transaction without any words for its beginning and end.
+func (db *DB) claim(ctx context.Context, c Claim) ([]*mesa.Job, error) {
+	now := db.Now()
+	until, untilArg := db.dialect.leaseClock(now, c.Lease)
 	among := ""
 	if c.IDs != nil {
 		among = " AND j.id IN (?5)"
 	}
 	var jobs []*mesa.Job
-	err := tx.NewRaw(`WITH taken AS MATERIALIZED (SELECT j.id FROM jobs AS j WHERE `+due+among+` ORDER BY j.priority, j.run_at, j.id LIMIT ?2`+tx.db.dialect.skipLocked()+`)
+	err := db.write.NewRaw(`WITH taken AS MATERIALIZED (SELECT j.id FROM jobs AS j WHERE `+due+among+` ORDER BY j.priority, j.run_at, j.id LIMIT ?2`+db.dialect.skipLocked()+`)
 		UPDATE jobs SET state = 'RUNNING', epoch = epoch + 1, rev = rev + 1, worker = ?3, lease_until = `+strings.Replace(until, "?", "?4", 1)+`,
 			claimed_at = ?1, started_at = coalesce(started_at, ?1), done = 0, total = 0
 		WHERE id IN (SELECT id FROM taken) RETURNING *`, c.Queue, now, c.Limit, c.Worker, untilArg, bun.List(c.IDs)).Scan(ctx, &jobs)
 	if err != nil {
 		return nil, fmt.Errorf("claim jobs: %w", err)
-	}
-	for _, j := range jobs {
-		tx.touched.job(j.ID)
 	}
 	slices.SortFunc(jobs, func(a, b *mesa.Job) int {
 		return cmpOr(a.Priority-b.Priority, a.RunAt.Compare(b.RunAt))
@@ -255,6 +259,74 @@ func (db *DB) EndJob(ctx context.Context, job *mesa.Job, end End, also func(tx *
 	return after, err
 }
 
+// Ended is an attempt that succeeded and did nothing but what it says.
+type Ended struct {
+	Job    *mesa.Job
+	Result any
+}
+
+// EndJobs notes the success of attempts of one worker, all in one transaction, and returns the jobs as they end. Those that are no longer the
+// worker's are missing from what comes back.
+func (db *DB) EndJobs(ctx context.Context, worker string, list []Ended) (after map[mesa.JobID]*mesa.Job, err error) {
+	epochs, results := map[mesa.JobID]int64{}, map[mesa.JobID]json.RawMessage{}
+	for _, e := range list {
+		epochs[e.Job.ID] = e.Job.Epoch
+		if e.Result != nil {
+			if results[e.Job.ID], err = json.Marshal(e.Result); err != nil {
+				return nil, fmt.Errorf("result of a job: %w", err)
+			}
+		}
+	}
+	err = db.InTx(ctx, func(tx *Tx) error {
+		after = map[mesa.JobID]*mesa.Job{}
+		var own []*mesa.Job
+		q := tx.NewSelect().Model(&own).Where("job.id IN (?) AND job.worker = ? AND job.state = 'RUNNING'", bun.List(slices.Sorted(maps.Keys(epochs))), worker).Order("job.id")
+		if err := db.dialect.forUpdate(q, "job").Scan(ctx); err != nil {
+			return fmt.Errorf("lock jobs: %w", err)
+		}
+		own = slices.DeleteFunc(own, func(j *mesa.Job) bool { return j.Epoch != epochs[j.ID] })
+		if len(own) == 0 {
+			return nil
+		}
+		for _, j := range own {
+			after[j.ID] = j
+		}
+		return tx.succeed(ctx, own, results)
+	})
+	return after, err
+}
+
+// succeed ends locked jobs with a statement of each kind for all of them.
+func (tx *Tx) succeed(ctx context.Context, list []*mesa.Job, results map[mesa.JobID]json.RawMessage) error {
+	now := tx.Now()
+	attempts := make([]*mesa.JobAttempt, len(list))
+	var events []*mesa.Event
+	for i, j := range list {
+		attempts[i] = attemptOf(j, now, mesa.AttemptSucceeded, "")
+		endJob(j, now, End{Outcome: mesa.AttemptSucceeded}, results[j.ID])
+		tx.giveBack(j, now)
+		if e := tx.endEvent(j, now); e != nil {
+			events = append(events, e)
+		}
+	}
+	if _, err := tx.NewInsert().Model(&attempts).Exec(ctx); err != nil {
+		return fmt.Errorf("note attempts: %w", err)
+	}
+	rows := tx.NewInsert().Model(&list).On("CONFLICT (id) DO UPDATE")
+	for _, column := range []string{"state", "progress", "result", "error_code", "last_error", "rev", "epoch", "lease_until", "finished_at", "expires_at"} {
+		rows = rows.Set("? = excluded.?", bun.Ident(column), bun.Ident(column))
+	}
+	if _, err := rows.Returning("NULL").Exec(ctx); err != nil {
+		return fmt.Errorf("store jobs: %w", err)
+	}
+	for _, j := range list {
+		if err := tx.ringForNext(ctx, j); err != nil {
+			return err
+		}
+	}
+	return tx.AppendEvents(ctx, events)
+}
+
 // ownJob locks a job that is still the worker's.
 func (tx *Tx) ownJob(ctx context.Context, job *mesa.Job) (*mesa.Job, error) {
 	now := &mesa.Job{}
@@ -277,30 +349,54 @@ func endJob(j *mesa.Job, now time.Time, end End, result json.RawMessage) {
 	case end.Outcome == mesa.AttemptCancelled, j.CancelRequestedAt != nil:
 		j.State = mesa.JobCancelled
 	case end.Outcome == mesa.AttemptReleased:
-		requeue(j, now.Add(end.RetryIn))
+		requeue(j, now, end.RetryIn)
 	default:
 		j.Attempt++
 		if end.Permanent || j.Attempt >= j.MaxAttempts {
 			j.State = mesa.JobFailed
 		} else {
-			requeue(j, now.Add(end.RetryIn))
+			requeue(j, now, end.RetryIn)
 		}
 	}
 }
 
-func requeue(j *mesa.Job, at time.Time) { j.State, j.RunAt, j.AnnouncedAt = mesa.JobQueued, at, nil }
+// requeue lets a job wait again. One that may be taken at once keeps its place in the line.
+func requeue(j *mesa.Job, now time.Time, wait time.Duration) {
+	j.State, j.AnnouncedAt = mesa.JobQueued, nil
+	if wait > 0 {
+		j.RunAt = now.Add(wait)
+	}
+}
 
 // noteAttempt records the end of the present attempt of a job.
 func (tx *Tx) noteAttempt(ctx context.Context, j *mesa.Job, now time.Time, outcome mesa.AttemptOutcome, code string) error {
-	attempt := &mesa.JobAttempt{JobID: j.ID, Epoch: j.Epoch, Worker: string(j.Worker), StartedAt: *j.ClaimedAt, EndedAt: &now, Outcome: outcome, ErrorCode: mesa.Text(code)}
-	if _, err := tx.NewInsert().Model(attempt).Exec(ctx); err != nil {
+	if _, err := tx.NewInsert().Model(attemptOf(j, now, outcome, code)).Exec(ctx); err != nil {
 		return fmt.Errorf("note attempt: %w", err)
 	}
 	return nil
 }
 
+func attemptOf(j *mesa.Job, now time.Time, outcome mesa.AttemptOutcome, code string) *mesa.JobAttempt {
+	return &mesa.JobAttempt{JobID: j.ID, Epoch: j.Epoch, Worker: string(j.Worker), StartedAt: *j.ClaimedAt, EndedAt: &now, Outcome: outcome, ErrorCode: mesa.Text(code)}
+}
+
 // storeJob writes a job that nobody works on any more, under a new epoch; whoever follows it is told, and workers if it waits.
 func (tx *Tx) storeJob(ctx context.Context, j *mesa.Job, now time.Time) error {
+	tx.giveBack(j, now)
+	if _, err := tx.NewUpdate().Model(j).WherePK().Exec(ctx); err != nil {
+		return fmt.Errorf("store job: %w", err)
+	}
+	if err := tx.ringForNext(ctx, j); err != nil {
+		return err
+	}
+	if e := tx.endEvent(j, now); e != nil {
+		return tx.AppendEvents(ctx, []*mesa.Event{e})
+	}
+	return nil
+}
+
+// giveBack takes a job from its worker.
+func (tx *Tx) giveBack(j *mesa.Job, now time.Time) {
 	j.Rev++
 	j.Epoch++
 	j.LeaseUntil = nil
@@ -308,17 +404,10 @@ func (tx *Tx) storeJob(ctx context.Context, j *mesa.Job, now time.Time) error {
 		expires := now.Add(mesa.PolicyOf(j.Kind).KeepFor)
 		j.FinishedAt, j.ExpiresAt = &now, &expires
 	}
-	if _, err := tx.NewUpdate().Model(j).WherePK().Exec(ctx); err != nil {
-		return fmt.Errorf("store job: %w", err)
-	}
 	tx.touched.job(j.ID)
 	if j.State == mesa.JobQueued {
 		tx.touched.queued(j)
 	}
-	if err := tx.ringForNext(ctx, j); err != nil {
-		return err
-	}
-	return tx.jobEvent(ctx, j, now)
 }
 
 // ringForNext makes workers look for the job that waited for this one to end.
@@ -335,8 +424,8 @@ func (tx *Tx) ringForNext(ctx context.Context, j *mesa.Job) error {
 	return nil
 }
 
-// jobEvent records the end of a job, once: it is in the transaction that ends it.
-func (tx *Tx) jobEvent(ctx context.Context, j *mesa.Job, now time.Time) error {
+// endEvent is the event that records the end of a job, once: it is in the transaction that ends it. It is nil when none does.
+func (tx *Tx) endEvent(j *mesa.Job, now time.Time) *mesa.Event {
 	ended := mesa.PolicyOf(j.Kind).Ended(j.State)
 	if ended == "" {
 		return nil
@@ -346,7 +435,7 @@ func (tx *Tx) jobEvent(ctx context.Context, j *mesa.Job, now time.Time) error {
 	if j.About != "" {
 		e.ObjectID = j.About
 	}
-	return tx.AppendEvents(ctx, []*mesa.Event{e})
+	return e
 }
 
 // EndedAttempt says how the attempt of a worker ended, "" when it is not known to have: whoever lost the answer of EndJob asks so.
@@ -395,7 +484,7 @@ func (tx *Tx) rescue(ctx context.Context, j *mesa.Job, now time.Time) error {
 	case j.Crashes >= mesa.MaxCrashes:
 		j.State, j.ErrorCode = mesa.JobFailed, mesa.JobCrashLoop
 	default:
-		requeue(j, now)
+		requeue(j, now, 0)
 	}
 	return tx.storeJob(ctx, j, now)
 }
@@ -441,7 +530,7 @@ func (tx *Tx) RetryJob(ctx context.Context, j *mesa.Job) error {
 		}
 	}
 	now := tx.Now()
-	requeue(j, now)
+	requeue(j, now, 0)
 	j.Attempt, j.Crashes, j.Progress, j.Done, j.Total = 0, 0, 0, 0, 0
 	j.FinishedAt, j.ExpiresAt, j.CancelRequestedAt, j.ErrorCode, j.LastError = nil, nil, nil, "", ""
 	return tx.storeJob(ctx, j, now)

@@ -221,8 +221,12 @@ const (
 func (p *Pool) store(ctx context.Context, job *mesa.Job, end db.End, also func(*db.Tx, *mesa.Job) error) (after *mesa.Job, effect bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timing.Lease)
 	defer cancel()
-	if also == nil {
+	switch {
+	case also == nil && end.Outcome != mesa.AttemptSucceeded:
 		after, err = p.db.EndJob(ctx, job, end, nil)
+		return after, false, err
+	case also == nil:
+		after, err = p.succeed(ctx, job, end.Result)
 		return after, false, err
 	}
 	after, err = p.db.EndJob(ctx, job, end, func(tx *db.Tx, job *mesa.Job) error {

@@ -3,6 +3,9 @@ package jobs_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"os/exec"
 	"slices"
 	"testing"
 	"time"
@@ -78,6 +81,29 @@ func TestWhoWasTakenForDeadCannotEndWhatAnotherTookOver(t *testing.T) {
 	})
 }
 
+func TestWhoEndsManyTogetherEndsOnlyTheirOwn(t *testing.T) {
+	onEach(t, func(q *queue) {
+		lost, first, second := q.taken(time.Millisecond), q.taken(time.Hour), q.taken(time.Hour)
+		if _, err := q.db.RescueJobs(q.Context()); err != nil {
+			q.Fatal(err)
+		}
+		old := *second
+		old.Epoch--
+		after, err := q.db.EndJobs(q.Context(), dead, []db.Ended{{Job: lost}, {Job: first, Result: "done"}, {Job: &old}})
+		if err != nil || len(after) != 1 || after[first.ID] == nil {
+			q.Errorf("ended %v, %v", after, err)
+		}
+		if j := q.job(first.ID); j.State != mesa.JobSucceeded || j.Progress != 100 || string(j.Result) != `"done"` || j.LeaseUntil != nil || j.ExpiresAt == nil || q.endings(j.ID) != 1 {
+			q.Errorf("its own is %+v", j)
+		}
+		for id, state := range map[mesa.JobID]mesa.JobState{lost.ID: mesa.JobQueued, second.ID: mesa.JobRunning} {
+			if j := q.job(id); j.State != state || q.endings(id) != 0 {
+				q.Errorf("another's is %s", j.State)
+			}
+		}
+	})
+}
+
 func TestAWorkerWhoseJobWasTakenOverStopsAndUndoesItsWork(t *testing.T) {
 	onEach(t, func(q *queue) {
 		started, undone := make(chan struct{}), make(chan error, 1)
@@ -131,6 +157,98 @@ func TestTheEffectsOfAJobAndItsEndAreThereTogetherOrNotAtAll(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestAJobOfAMachineWhoseClockIsAheadIsDoneAtOnce(t *testing.T) {
+	onEach(t, func(q *queue) {
+		api := q.process()
+		api.jump(time.Hour)
+		q.work(quick)
+		began := time.Now()
+		j := q.ended(api.enqueue(db.NewJob{}).ID)
+		if took := time.Since(began); j.State != mesa.JobSucceeded || took > 5*time.Second {
+			q.Errorf("ended as %s after %s", j.State, took)
+		}
+	})
+}
+
+func TestNothingIsStuckOrDoneTwiceWhenTheClockJumps(t *testing.T) {
+	for name, by := range map[string]time.Duration{"back": -time.Hour, "forward": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			onEach(t, func(q *queue) {
+				goOn := make(chan struct{})
+				q.handle(func(ctx context.Context, w *jobs.Work) (jobs.Done, error) {
+					select {
+					case <-goOn:
+					case <-ctx.Done():
+					}
+					return jobs.Done{}, ctx.Err()
+				})
+				waits := q.enqueue(db.NewJob{Priority: mesa.JobLow, ExclusiveKey: "one by one"})
+				q.work(quick)
+				runs := q.enqueue(db.NewJob{})
+				q.running(runs.ID)
+				q.jump(by)
+				later := q.enqueue(db.NewJob{RunAt: q.now().Add(100 * time.Millisecond)})
+				q.running(later.ID)
+				close(goOn)
+				for _, id := range []mesa.JobID{waits.ID, runs.ID, later.ID} {
+					if j := q.ended(id); j.State != mesa.JobSucceeded || q.endings(id) != 1 {
+						q.Errorf("%s ended as %s, recorded %d times, attempts %v", id, j.State, q.endings(id), q.outcomes(id))
+					}
+				}
+			})
+		})
+	}
+}
+
+// On SQLite the lease is an hour ahead when the clock of the machine was set back.
+func TestTheJobOfADeadProcessIsRescuedWhateverTheClockSays(t *testing.T) {
+	onEach(t, func(q *queue) {
+		gone := exec.Command("true")
+		q.ok(gone.Run())
+		host, err := os.Hostname()
+		q.ok(err)
+		q.work(quick)
+		before := q.process()
+		before.jump(2 * time.Hour)
+		j := q.enqueue(db.NewJob{RunAt: q.now().Add(time.Hour)}) // for nobody but the one that lives in the future
+		claimed, err := before.db.ClaimJobs(q.Context(), db.Claim{Worker: fmt.Sprintf("%s:%d:process:1", host, gone.Process.Pid), Lease: 200 * time.Millisecond, Queue: "default", Limit: 1})
+		if err != nil || len(claimed) != 1 {
+			q.Fatalf("claimed %d: %v", len(claimed), err)
+		}
+		rescued := q.until(j.ID, func(now *mesa.Job) bool { return now.State == mesa.JobQueued })
+		if rescued.Crashes != 1 {
+			q.Errorf("%d crashes", rescued.Crashes)
+		}
+	})
+}
+
+// A process is frozen in the middle of a transaction that has locked a job: the server ends the transaction.
+func TestAJobThatAFrozenProcessHasLockedIsRescued(t *testing.T) {
+	t.Parallel()
+	url := testkit.PostgresClone(t, "migrated", migrate(t))
+	q := (&queue{T: t, url: url}).process()
+	frozen := (&queue{T: t, url: url + "&idle_in_transaction_session_timeout=1s"}).process()
+	j := q.taken(time.Millisecond)
+	locked, thaw, thawed := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		_, err := frozen.db.EndJob(context.Background(), j, db.End{Outcome: mesa.AttemptSucceeded}, func(*db.Tx, *mesa.Job) error {
+			close(locked)
+			<-thaw
+			return nil
+		})
+		thawed <- err
+	}()
+	<-locked
+	q.work(quick)
+	if ended := q.ended(j.ID); ended.State != mesa.JobSucceeded || ended.Crashes != 1 {
+		t.Errorf("ended as %s after %d crashes", ended.State, ended.Crashes)
+	}
+	close(thaw)
+	if err := <-thawed; err == nil || q.endings(j.ID) != 1 {
+		t.Errorf("the frozen one ended it, too (%v); recorded %d times", err, q.endings(j.ID))
+	}
 }
 
 // onRedis runs a test on both databases with a Redis of its own.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ type queue struct {
 	db                 *db.DB
 	signals            *jobs.Signals
 	handlers           jobs.Handlers
+	ahead              *atomic.Int64 // ns by which its clock is
 }
 
 // onEach runs a test on both databases, with Redis and without.
@@ -70,11 +72,11 @@ func migrate(t *testing.T) func(url string) {
 // process is another process on the same database.
 func (q *queue) process() *queue {
 	q.Helper()
-	other := &queue{T: q.T, url: q.url, redis: q.redis, prefix: q.prefix, handlers: jobs.Handlers{mesa.JobDiagnostic: jobs.Diagnostic}}
+	other := &queue{T: q.T, url: q.url, redis: q.redis, prefix: q.prefix, handlers: jobs.Handlers{mesa.JobDiagnostic: jobs.Diagnostic}, ahead: &atomic.Int64{}}
 	signals, err := jobs.NewSignals(q.redis, q.prefix, slog.New(slog.DiscardHandler))
 	q.ok(err)
 	other.signals = signals
-	other.db, err = db.Open(q.Context(), q.url, db.Options{JobsChanged: signals.Changed})
+	other.db, err = db.Open(q.Context(), q.url, db.Options{JobsChanged: signals.Changed, Now: other.now})
 	q.ok(err)
 	signals.Start(other.db)
 	q.Cleanup(func() {
@@ -83,6 +85,11 @@ func (q *queue) process() *queue {
 	})
 	return other
 }
+
+func (q *queue) now() time.Time { return time.Now().Add(time.Duration(q.ahead.Load())) }
+
+// jump sets the clock of the process.
+func (q *queue) jump(by time.Duration) { q.ahead.Add(int64(by)) }
 
 func (q *queue) ok(err error) {
 	q.Helper()

@@ -72,6 +72,8 @@ type Pool struct {
 	log      *slog.Logger
 	worker   mesa.Worker
 
+	successes chan success // that one transaction may store together
+
 	mu      sync.Mutex
 	running map[mesa.JobID]*attempt
 }
@@ -82,6 +84,7 @@ func NewPool(database *db.DB, signals *Signals, handlers Handlers, timing Timing
 	return &Pool{
 		db: database, signals: signals, handlers: handlers, timing: timing.withDefaults(), log: log.With("worker", id),
 		worker: mesa.Worker{ID: id, Host: host(), StartedAt: database.Now()}, running: map[mesa.JobID]*attempt{},
+		successes: make(chan success),
 	}
 }
 
@@ -98,7 +101,8 @@ func (p *Pool) Run(ctx context.Context) {
 		dispatching.Go(func() { p.dispatch(ctx, work, q, &attempts) })
 	}
 	keeping.Go(func() { p.heartbeats(keep) })
-	keeping.Go(func() { p.every(ctx, p.timing.RescueEvery, func() { p.rescue(ctx) }) })
+	keeping.Go(func() { p.storeSuccesses(keep) })
+	keeping.Go(func() { p.every(ctx, p.timing.RescueEvery, func() { p.lookForLost(ctx) }) })
 	keeping.Go(func() { p.every(ctx, announceEvery, func() { p.announce(ctx) }) })
 
 	dispatching.Wait()
@@ -130,7 +134,7 @@ func (p *Pool) dispatch(ctx, work context.Context, queue mesa.JobQueue, attempts
 			return
 		}
 		var jobs []*mesa.Job
-		jobs, more = p.next(ctx, queue.Name, free, more || turn%lookByOrder == 0)
+		jobs, more = p.next(ctx, queue.Name, free, more, turn%lookByOrder == 0)
 		for range free - len(jobs) {
 			slots <- struct{}{}
 		}
@@ -159,17 +163,17 @@ func takeSlots(ctx context.Context, slots chan struct{}) (n int) {
 	}
 }
 
-// next takes at most most jobs of a queue, by what was announced or by order. more says that there may be others.
-func (p *Pool) next(ctx context.Context, queue string, most int, byOrder bool) (jobs []*mesa.Job, more bool) {
+// next takes at most most jobs of a queue, by what was announced or by order. more says that there may be others; hurry is what more was.
+func (p *Pool) next(ctx context.Context, queue string, most int, hurry, byOrder bool) (jobs []*mesa.Job, more bool) {
 	var ids []mesa.JobID
-	if !byOrder {
+	if !hurry && !byOrder {
 		ids = p.signals.wait(ctx, queue, most, p.timing.Poll)
 	}
 	if ctx.Err() != nil {
 		return nil, false // ids that were taken are found by order
 	}
 	var err error
-	has := len(ids) > 0
+	has := len(ids) > 0 || hurry
 	if !has {
 		has, err = p.db.HasDue(ctx, queue)
 	}
@@ -253,6 +257,16 @@ func (p *Pool) forget() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = p.db.ForgetWorker(ctx, p.worker.ID) // else others forget it
+}
+
+// lookForLost rescues jobs of workers that are silent for too long. Where leases go by the clock of this machine, which may have been set
+// back, its processes are looked at too.
+func (p *Pool) lookForLost(ctx context.Context) {
+	var dead []string
+	if p.db.IsOneMachine() {
+		dead = p.deadWorkers(ctx)
+	}
+	p.rescue(ctx, dead...)
 }
 
 func (p *Pool) rescue(ctx context.Context, dead ...string) {

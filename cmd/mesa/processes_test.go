@@ -25,17 +25,29 @@ type server struct {
 	log  *testkit.Output
 }
 
+// program starts this test binary as the program; it is killed when the test ends.
+func program(t *testing.T, args ...string) (*exec.Cmd, *testkit.Output) {
+	t.Helper()
+	cmd, log := exec.Command(os.Args[0], args...), &testkit.Output{}
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd, log
+}
+
 // startProcess starts "mesa serve" and waits until it is ready.
 func startProcess(t *testing.T, flags ...string) *server {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "addr")
-	s := &server{t: t, log: &testkit.Output{}, cmd: exec.Command(os.Args[0], append([]string{"serve", "--addr", "127.0.0.1:0", "--addr-file", file}, flags...)...)}
-	s.cmd.Env = append(os.Environ(), asProgram+"=1")
-	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.kill)
+	s := &server{t: t}
+	s.cmd, s.log = program(t, append([]string{"serve", "--addr", "127.0.0.1:0", "--addr-file", file}, flags...)...)
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	for begun := time.Now(); s.base == ""; time.Sleep(10 * time.Millisecond) {
 		if text, err := os.ReadFile(file); err == nil {
 			s.base = "http://" + strings.TrimSpace(string(text))

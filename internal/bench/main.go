@@ -4,12 +4,14 @@
 //	go run ./internal/testkit/run -- go run ./internal/bench -backend sqlite -seconds 3 -only documents
 //	go run ./internal/testkit/run -- go run ./internal/bench -only "cache: "
 //	go run ./internal/testkit/run -- go run ./internal/bench -only load -clients 16
+//	go run ./internal/testkit/run -- go run ./internal/bench -only "jobs: "
 //
 // Both are served over HTTP on the loopback, and their requests alternate, so that what else happens on the machine hits both. Read
 // the ratios; the times are those of the machine. docs/performance.md holds a run and what was learned from it.
 //
 // Then answers from the cache are measured against handlers that find the same bytes in a map or in Redis, and a load of many people is
-// played on two nodes, in which no answer may be stale.
+// played on two nodes, in which no answer may be stale. Background work is measured first; beside other queues, which the program does not
+// depend on, it is measured by a module of its own in internal/bench/queues.
 package main
 
 import (
@@ -71,7 +73,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	backend := f.String("backend", "sqlite,postgres", "databases to measure")
 	clients := f.String("clients", "1,16", "how many clients ask at once")
 	f.Float64Var(&o.seconds, "seconds", 3, "how long each operation is measured at each number of clients; 0 only counts and compares")
-	f.StringVar(&o.only, "only", "", "measure only what has this in its name; the cache's rows begin with \"cache: \", the load is \"load\"")
+	f.StringVar(&o.only, "only", "", "measure only what has this in its name; the cache's rows begin with \"cache: \", those of background work with \"jobs: \", the load is \"load\"")
 	f.BoolVar(&o.load, "load", true, "play the load of many people and look for stale answers")
 	f.StringVar(&o.folder, "folder", "var/bench", "where databases are kept for the next run")
 	f.StringVar(&o.profile, "profile", "", "write CPU and allocation profiles of the operations, without the hand-written handlers, to files of this name")
@@ -92,6 +94,9 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 
 func bench(ctx context.Context, o options, backend string, stdout, stderr io.Writer) error {
 	fmt.Fprintf(stdout, "\n### %s\n", map[string]string{"sqlite": "SQLite", "postgres": "PostgreSQL"}[backend])
+	if err := benchJobs(ctx, o, backend, stdout); err != nil || o.onlyJobs() {
+		return err
+	}
 	if o.only != loadName {
 		if err := benchOperations(ctx, o, backend, stdout, stderr); err != nil {
 			return err

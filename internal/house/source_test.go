@@ -65,6 +65,9 @@ var parseOnce = sync.OnceValues(func() (files []*goFile, err error) {
 			if hidden || slices.Contains([]string{"testdata", "node_modules", "var", "bin"}, name) {
 				return filepath.SkipDir
 			}
+			if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil && path != root {
+				return filepath.SkipDir // another module, such as the bench beside other queues
+			}
 			return nil
 		}
 		if !strings.HasSuffix(name, ".go") {

@@ -180,7 +180,7 @@ func TestTheJobOfAKilledWorkerIsDoneByAnother(t *testing.T) {
 	onOffices(t, func(o *office) {
 		api := o.serve("--no-workers")
 		workers := []*worker{o.work(), o.work()}
-		id := o.enqueue(api, map[string]any{"durationMs": 1500, "steps": 10})
+		id := o.enqueue(api, map[string]any{"sleepMs": 1500, "steps": 10})
 		one, two := o.whoRuns(id, workers)
 		_ = one.Process.Kill()
 		killed := time.Now()
@@ -197,7 +197,7 @@ func TestAWorkerThatWasFrozenFindsItsJobTakenOver(t *testing.T) {
 	onOffices(t, func(o *office) {
 		api := o.serve("--no-workers")
 		workers := []*worker{o.work(), o.work()}
-		id := o.enqueue(api, map[string]any{"durationMs": 1500, "steps": 10})
+		id := o.enqueue(api, map[string]any{"sleepMs": 1500, "steps": 10})
 		one, two := o.whoRuns(id, workers)
 		_ = one.Process.Signal(syscall.SIGSTOP)
 		o.until(lease+rescueEvery+startWithin, "another worker has the job", func() bool { return o.has(id, two) })
@@ -231,7 +231,7 @@ func TestAJobThatTakesDownItsWorkersFails(t *testing.T) {
 func TestARestartTakesUpTheJobsOfTheProcessThatDied(t *testing.T) {
 	onOffices(t, func(o *office) {
 		died := o.serve("--lease", "1h")
-		id := o.enqueue(died, map[string]any{"durationMs": 700})
+		id := o.enqueue(died, map[string]any{"sleepMs": 700})
 		o.until(time.Minute, "the job runs", func() bool { return o.job(id).State == mesa.JobRunning })
 		died.kill()
 		o.serve("--lease", "1h")
@@ -243,7 +243,7 @@ func TestARestartTakesUpTheJobsOfTheProcessThatDied(t *testing.T) {
 func TestAServerThatIsToldToStopLetsJobsEndAndHandsBackTheOthers(t *testing.T) {
 	onOffices(t, func(o *office) {
 		s := o.serve("--soft-stop", "1500ms")
-		short, long := o.enqueue(s, map[string]any{"durationMs": 800}), o.enqueue(s, map[string]any{"durationMs": 600_000, "steps": 10_000})
+		short, long := o.enqueue(s, map[string]any{"sleepMs": 800}), o.enqueue(s, map[string]any{"sleepMs": 600_000, "steps": 10_000})
 		o.until(time.Minute, "both run", func() bool { return o.job(short).State != mesa.JobQueued && o.job(long).State == mesa.JobRunning })
 		_ = s.cmd.Process.Signal(syscall.SIGTERM)
 		o.until(startWithin, "it says that it stops", func() bool { return strings.Contains(s.log.String(), "msg=stopping") })

@@ -114,7 +114,7 @@ func (s *soak) server() *server {
 
 // input is what a job is told to do.
 func (s *soak) input(n int, random *rand.Rand) map[string]any {
-	in := map[string]any{"durationMs": random.IntN(400), "steps": 1 + random.IntN(8), "idempotencyKey": fmt.Sprintf("soak-%d", n)}
+	in := map[string]any{"sleepMs": random.IntN(400), "steps": 1 + random.IntN(8), "idempotencyKey": fmt.Sprintf("soak-%d", n)}
 	switch random.IntN(10) {
 	case 0:
 		in["failTimes"] = 1 + random.IntN(4)
@@ -123,9 +123,9 @@ func (s *soak) input(n int, random *rand.Rand) map[string]any {
 	case 2:
 		in["exclusiveKey"] = fmt.Sprintf("key-%d", random.IntN(5))
 	case 3:
-		in["durationMs"] = 3 * int(soakLease.Milliseconds()) / 2
+		in["sleepMs"] = 3 * int(soakLease.Milliseconds()) / 2
 	case 4:
-		in["delayMs"] = random.IntN(5000)
+		in["runAt"] = time.Now().Add(time.Duration(random.IntN(5000)) * time.Millisecond)
 	}
 	return in
 }

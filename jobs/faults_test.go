@@ -254,6 +254,7 @@ func TestAJobThatAFrozenProcessHasLockedIsRescued(t *testing.T) {
 // onRedis runs a test on both databases with a Redis of its own.
 func onRedis(t *testing.T, body func(q *queue, redis *testkit.RedisServer)) {
 	t.Helper()
+	t.Parallel()
 	testkit.EachClone(t, "migrated", migrate(t), func(t *testing.T, url string) {
 		t.Parallel()
 		redis := testkit.StartRedis(t)

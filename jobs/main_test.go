@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -23,11 +24,13 @@ const impatient = mesa.JobRetention
 
 func TestMain(m *testing.M) {
 	mesa.PolicyOf(impatient).Timeout = 300 * time.Millisecond
+	flag.Parse()
+	_ = flag.Set("test.parallel", "8") // the tests wait more than they work
 	goleak.VerifyTestMain(m)
 }
 
-// quick is the timing of tests.
-var quick = jobs.Timing{Lease: 2 * time.Second, Heartbeat: 500 * time.Millisecond, RescueEvery: 200 * time.Millisecond, Poll: time.Second, SoftStop: time.Second}
+// quick is the timing of tests. The lease is long: a machine that is busy with other tests must not look dead.
+var quick = jobs.Timing{Lease: 20 * time.Second, Heartbeat: 500 * time.Millisecond, RescueEvery: 200 * time.Millisecond, Poll: time.Second, SoftStop: time.Second}
 
 // queue is a database with the means to reach its jobs, as one process has them; others may share the database.
 type queue struct {
@@ -42,6 +45,7 @@ type queue struct {
 // onEach runs a test on both databases, with Redis and without.
 func onEach(t *testing.T, body func(q *queue)) {
 	t.Helper()
+	t.Parallel()
 	for name, redis := range map[string]bool{"memory": false, "redis": true} {
 		t.Run(name, func(t *testing.T) {
 			testkit.EachClone(t, "migrated", migrate(t), func(t *testing.T, url string) {
@@ -213,6 +217,7 @@ func (q *queue) pause(name string, pause bool) {
 // endings counts the events that record the end of a job.
 func (q *queue) endings(id mesa.JobID) (n int) {
 	q.Helper()
+	q.certain()
 	events, err := q.db.EventsAfter(q.Context(), db.Tail{}, 10_000)
 	q.ok(err)
 	for _, e := range events {
@@ -221,6 +226,20 @@ func (q *queue) endings(id mesa.JobID) (n int) {
 		}
 	}
 	return n
+}
+
+// certain waits until whatever was committed is certain: other tests of this server have transactions that began earlier.
+func (q *queue) certain() {
+	q.Helper()
+	for {
+		end, err := q.db.JournalEnd(q.Context())
+		q.ok(err)
+		uncertain, _, err := q.db.JournalAfter(q.Context(), end, 1)
+		q.ok(err)
+		if len(uncertain) == 0 {
+			return
+		}
+	}
 }
 
 var errOnPurpose = errors.New("on purpose")

@@ -194,6 +194,10 @@ func (c *configCmd) Run(out *streams, s *settings) error {
 func printSettings(w io.Writer, v reflect.Value) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
+		if f.Anonymous {
+			printSettings(w, v.Field(i))
+			continue
+		}
 		value := fmt.Sprint(v.Field(i).Interface())
 		if list, ok := v.Field(i).Interface().([]string); ok {
 			value = strings.Join(list, ",")

@@ -177,8 +177,10 @@ func (p *Pool) next(ctx context.Context, queue string, most int, hurry, byOrder 
 	if !has {
 		has, err = p.db.HasDue(ctx, queue)
 	}
-	if has {
-		jobs, err = p.db.ClaimJobs(ctx, db.Claim{Worker: p.worker.ID, Lease: p.timing.Lease, Queue: queue, Limit: most, IDs: ids})
+	if has { // a stop does not cut this short: whoever does not wait for the answer does not know which jobs it was given
+		claiming, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.timing.Lease)
+		defer cancel()
+		jobs, err = p.db.ClaimJobs(claiming, db.Claim{Worker: p.worker.ID, Lease: p.timing.Lease, Queue: queue, Limit: most, IDs: ids})
 	}
 	if err != nil && ctx.Err() == nil {
 		p.log.WarnContext(ctx, "no jobs could be taken", "queue", queue, "error", err)

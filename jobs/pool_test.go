@@ -361,3 +361,24 @@ func TestAStopLetsJobsEndAndHandsBackTheOthers(t *testing.T) {
 		}
 	})
 }
+
+func TestAStopInTheMiddleOfTakingJobsLosesNone(t *testing.T) {
+	onEach(t, func(q *queue) {
+		patient := quick
+		patient.Lease, patient.SoftStop = time.Minute, time.Minute
+		var ids []mesa.JobID
+		for n := range 40 {
+			stop := q.work(patient)
+			for range 5 {
+				ids = append(ids, q.enqueue(db.NewJob{}).ID)
+			}
+			time.Sleep(time.Duration(n%4) * time.Millisecond)
+			stop()
+		}
+		for _, id := range ids {
+			if j := q.job(id); j.State == mesa.JobRunning || j.Crashes > 0 {
+				q.Errorf("%s is %s of %s after the stop", id, j.State, j.Worker)
+			}
+		}
+	})
+}

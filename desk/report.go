@@ -55,7 +55,7 @@ func (d *Desk) RequestReport(ctx context.Context, by *mesa.Actor, in RequestRepo
 	}
 	err = d.write(ctx, by, func(tx *db.Tx) error {
 		run = nil
-		if err := mayReport(ctx, tx, by, &p); err != nil {
+		if err := mayReport(ctx, tx, by, in.Type.Info(), &p); err != nil {
 			return err
 		}
 		var result struct{ ID mesa.ReportID }
@@ -71,8 +71,8 @@ func (d *Desk) RequestReport(ctx context.Context, by *mesa.Actor, in RequestRepo
 	return run, err
 }
 
-// mayReport checks permission, area and document.
-func mayReport(ctx context.Context, tx *db.Tx, by *mesa.Actor, p *mesa.ReportParameters) error {
+// mayReport checks permission, area, period and document.
+func mayReport(ctx context.Context, tx *db.Tx, by *mesa.Actor, info *mesa.ReportInfo, p *mesa.ReportParameters) error {
 	if !by.MayAnywhere(mesa.MayRunReport) {
 		return mesa.ErrForbidden(mesa.MayRunReport)
 	}
@@ -84,12 +84,26 @@ func mayReport(ctx context.Context, tx *db.Tx, by *mesa.Actor, p *mesa.ReportPar
 			return mesa.ErrForbidden(mesa.MayRunReport)
 		}
 	}
+	if info.Figures {
+		if err := mayCount(ctx, tx, by, p); err != nil {
+			return err
+		}
+	}
 	if p.DocumentID == "" {
 		return nil
 	}
 	_, err := tx.View(by).Document(ctx, db.DocumentBy{ID: p.DocumentID})
 	if e, ok := err.(*mesa.Error); ok {
 		e.Field = "documentId"
+	}
+	return err
+}
+
+// mayCount checks what the figures of a report would be refused for. It reads nothing.
+func mayCount(ctx context.Context, tx *db.Tx, by *mesa.Actor, p *mesa.ReportParameters) error {
+	_, err := tx.View(by).Statistics(ctx, mesa.StatisticsFilter{From: p.From, To: p.To, AreaID: p.AreaID})
+	if e, ok := err.(*mesa.Error); ok && e.Field == "from" {
+		e.Field = "period.from"
 	}
 	return err
 }

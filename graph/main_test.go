@@ -119,9 +119,17 @@ func openWith(t testing.TB, url string, clock *clock) *world {
 // newWorld puts a world together, with a cache unless that is nil.
 func newWorld(t testing.TB, url string, clock *clock, kept *cache.Cache, opts db.Options) *world {
 	t.Helper()
+	return newWorldWith(t, url, clock, kept, opts, redis{})
+}
+
+// redis is what processes share beside the database; the zero value is nothing.
+type redis struct{ url, prefix string }
+
+func newWorldWith(t testing.TB, url string, clock *clock, kept *cache.Cache, opts db.Options, shared redis) *world {
+	t.Helper()
 	w := &world{t: t, clock: clock, log: &testkit.Output{}}
 	log := slog.New(slog.NewTextHandler(w.log, nil))
-	signals, err := jobs.NewSignals("", "", log)
+	signals, err := jobs.NewSignals(shared.url, shared.prefix, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,25 +71,33 @@ func (r *Resolver) reportNow(ctx context.Context, id mesa.ReportID) (*mesa.Repor
 	return runs[id], err
 }
 
-// myReports follows the runs of the subscriber that wait or run, and each that they ask for from now on.
+// myReports follows the runs of the subscriber that wait or run, and each that they ask for from now on, until nobody holds their token.
 func (r *Resolver) myReports(ctx context.Context) (<-chan *mesa.ReportRun, error) {
-	user := viewOf(ctx).Actor().UserID
+	user, token := viewOf(ctx).Actor().UserID, callerOf(ctx).token
+	ctx, leave := context.WithCancel(ctx)
 	requested, err := r.Feed.Follow(ctx, func(e *mesa.Event) bool { return e.Type == mesa.ReportRequested && e.ActorID == string(user) })
+	var live []mesa.ReportID
+	if err == nil {
+		live, err = r.DB.UnfinishedReports(ctx, user)
+	}
 	if err != nil {
+		leave()
 		return nil, err
 	}
-	live, err := r.DB.UnfinishedReports(ctx, user)
-	if err != nil {
-		return nil, err
-	}
-	m := &merged{r: r, out: make(chan *mesa.ReportRun), followed: map[mesa.ReportID]bool{}}
+	m := &merged{r: r, out: make(chan *mesa.ReportRun), followed: map[mesa.ReportID]bool{}, leave: func() {
+		if _, err := r.DB.Actor(ctx, token); err != nil {
+			leave()
+		}
+	}}
 	go func() {
 		defer close(m.out)
 		defer m.running.Wait()
+		defer leave()
 		for _, id := range live {
 			m.follow(ctx, id)
 		}
 		for e := range requested {
+			m.leave()
 			m.follow(ctx, mesa.ReportID(e.ObjectID))
 		}
 	}()
@@ -101,24 +109,30 @@ type merged struct {
 	r        *Resolver
 	out      chan *mesa.ReportRun
 	followed map[mesa.ReportID]bool
+	leave    func() // ends all when the subscriber's rights are gone
 	running  sync.WaitGroup
 }
 
 func (m *merged) follow(ctx context.Context, id mesa.ReportID) {
-	if m.followed[id] {
+	if m.followed[id] || ctx.Err() != nil {
 		return
 	}
 	m.followed[id] = true
 	updates, err := m.r.reportUpdates(ctx, id)
 	if err != nil {
-		return // it is gone, or the subscriber's rights are
+		return // it is gone
 	}
 	m.running.Go(func() {
+		final := false
 		for run := range updates {
 			select {
 			case m.out <- run:
+				final = run.Job.State.IsFinal()
 			case <-ctx.Done():
 			}
+		}
+		if !final {
+			m.leave()
 		}
 	})
 }
@@ -130,7 +144,7 @@ const linkPurpose = "report download"
 // downloadURL is a link to the file of a run for the actor, nil while there is none or they may not have it.
 func (r *Resolver) downloadURL(ctx context.Context, run *mesa.ReportRun) *string {
 	actor := viewOf(ctx).Actor()
-	if run.StorageKey == "" || r.Keys == nil || !actor.MayDownload(run) {
+	if !run.HasFile(r.DB.Now()) || r.Keys == nil || !actor.MayDownload(run) {
 		return nil
 	}
 	until := strconv.FormatInt(r.DB.Now().Add(mesa.ReportLinkFor).Unix(), 10)
@@ -155,7 +169,7 @@ func (r *Resolver) OpenReport(ctx context.Context, id mesa.ReportID, link url.Va
 	}
 	user, until := link.Get("user"), link.Get("until")
 	seconds, err := strconv.ParseInt(until, 10, 64)
-	if err != nil || run.StorageKey == "" || r.DB.Now().After(time.Unix(seconds, 0)) ||
+	if now := r.DB.Now(); err != nil || !run.HasFile(now) || now.After(time.Unix(seconds, 0)) ||
 		!r.Keys.Valid(linkPurpose, link.Get("signature"), string(run.ID), string(run.StorageKey), user, until) {
 		return nil, mesa.ErrNotFound("")
 	}

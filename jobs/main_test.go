@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 	mesa.PolicyOf(impatient).Timeout = 300 * time.Millisecond
 	flag.Parse()
 	_ = flag.Set("test.parallel", "8") // the tests wait more than they work
+	mesa.PolicyOf(mesa.JobReport).Base = 20 * time.Millisecond
 	goleak.VerifyTestMain(m)
 }
 

@@ -48,6 +48,8 @@ func reportFailure(err error) error {
 		code = mesa.ReportForbidden
 	case mesa.CodeOf(err) == mesa.NotFound:
 		code = mesa.ReportNotFound
+	case mesa.CodeOf(err) == mesa.ValidationFailed, mesa.CodeOf(err) == mesa.LimitExceeded:
+		code = string(mesa.CodeOf(err))
 	case errors.Is(err, errStorage):
 		code, permanent = mesa.ReportStorage, false
 	default:

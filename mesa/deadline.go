@@ -210,12 +210,15 @@ func doneLight(dueOn, attendedOn Date) Light {
 // amberDays is how many business days may remain for a document to be AMBER.
 const amberDays = 3
 
-// AmberUntil is the last date with at most three business days remaining from today: the day before the fourth; the last date
-// of all when there is no fourth.
-func (c *Calendar) AmberUntil(today Date) Date {
-	fourth := c.AddBusinessDays(today, amberDays+1)
-	if fourth.IsZero() {
+// AmberUntil is the last date with at most three business days remaining from today.
+func (c *Calendar) AmberUntil(today Date) Date { return c.LastWithin(today, amberDays) }
+
+// LastWithin is the last date with at most n business days remaining from today: the day before the next one after those; the last date
+// of all when there is no next one.
+func (c *Calendar) LastWithin(today Date, n int) Date {
+	next := c.AddBusinessDays(today, n+1)
+	if next.IsZero() {
 		return maxDate
 	}
-	return fourth.AddDays(-1)
+	return next.AddDays(-1)
 }

@@ -45,6 +45,7 @@ type ReportInfo struct {
 	Title   string // es-PE
 	Formats []ReportFormat
 	Takes   []ReportParameter // what may be asked of it; anything else is refused
+	Figures bool              // whether it is made of statistics, with their limits
 }
 
 // ReportParameter is something that may be asked of a report.
@@ -65,17 +66,17 @@ var ReportParameterNames = []ReportParameter{TakesFilter, TakesPeriod, TakesArea
 
 // ReportCatalog is the table of reports.
 var ReportCatalog = []*ReportInfo{
-	{DocumentRegister, "Registro de expedientes", ReportFormats, []ReportParameter{TakesPeriod, TakesArea}},
-	{SearchExport, "Resultado de búsqueda", ReportFormats, []ReportParameter{TakesFilter}},
-	{GeneralSummary, "Resumen general", ReportFormats, []ReportParameter{TakesPeriod, TakesArea, TakesBucket}},
-	{ByArea, "Documentos por área", ReportFormats, []ReportParameter{TakesPeriod, TakesArea}},
-	{AttentionTimes, "Tiempos de atención", ReportFormats, []ReportParameter{TakesPeriod, TakesArea}},
-	{OverdueReport, "Documentos vencidos", ReportFormats, []ReportParameter{TakesArea, TakesDays}},
-	{DueSoonReport, "Próximos a vencer", ReportFormats, []ReportParameter{TakesArea, TakesDays}},
-	{AreaProductivity, "Productividad por áreas", ReportFormats, []ReportParameter{TakesPeriod, TakesArea}},
-	{ByType, "Por tipo", ReportFormats, []ReportParameter{TakesPeriod, TakesArea}},
-	{Trends, "Tendencias", ReportFormats, []ReportParameter{TakesPeriod, TakesArea, TakesBucket}},
-	{RoutingSlip, "Hoja de ruta", ReportFormats, []ReportParameter{TakesDocument}},
+	{DocumentRegister, "Registro de expedientes", ReportFormats, []ReportParameter{TakesPeriod, TakesArea}, false},
+	{SearchExport, "Resultado de búsqueda", ReportFormats, []ReportParameter{TakesFilter}, false},
+	{GeneralSummary, "Resumen general", ReportFormats, []ReportParameter{TakesPeriod, TakesArea, TakesBucket}, true},
+	{ByArea, "Documentos por área", ReportFormats, []ReportParameter{TakesPeriod, TakesArea}, true},
+	{AttentionTimes, "Tiempos de atención", ReportFormats, []ReportParameter{TakesPeriod, TakesArea}, true},
+	{OverdueReport, "Documentos vencidos", ReportFormats, []ReportParameter{TakesArea, TakesDays}, false},
+	{DueSoonReport, "Próximos a vencer", ReportFormats, []ReportParameter{TakesArea, TakesDays}, false},
+	{AreaProductivity, "Productividad por áreas", ReportFormats, []ReportParameter{TakesPeriod, TakesArea}, true},
+	{ByType, "Por tipo", ReportFormats, []ReportParameter{TakesPeriod, TakesArea}, true},
+	{Trends, "Tendencias", ReportFormats, []ReportParameter{TakesPeriod, TakesArea, TakesBucket}, true},
+	{RoutingSlip, "Hoja de ruta", ReportFormats, []ReportParameter{TakesDocument}, false},
 }
 
 // ReportTypes lists the kinds, in the order of ReportCatalog.
@@ -179,6 +180,11 @@ func (r *ReportRun) State() ReportState {
 		return ReportExpired
 	}
 	return ReportState(r.Job.State)
+}
+
+// HasFile says whether there is a file that can be fetched at an instant: it may outlive its time until somebody deletes it.
+func (r *ReportRun) HasFile(now time.Time) bool {
+	return r.StorageKey != "" && r.ExpiresAt != nil && now.Before(*r.ExpiresAt)
 }
 
 // Progress is from 0 to 100; it never falls.

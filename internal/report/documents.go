@@ -1,12 +1,14 @@
 package report
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/internal/sheet"
 	"github.com/mesapartes/mesa/mesa"
 )
@@ -117,6 +119,9 @@ func (b *builder) search() error {
 	if b.p.Filter != nil {
 		f = *b.p.Filter
 		b.sayFilter(f)
+		if err := b.sayRelated(f.RelatedToID); err != nil {
+			return err
+		}
 	}
 	return b.documents(f, mesa.LatestFirst, registerColumns)
 }
@@ -155,7 +160,7 @@ func (b *builder) dueSoon() error {
 	b.say("Vencen", "en "+strconv.Itoa(days)+" días hábiles o menos")
 	f := mesa.DocumentFilter{
 		AreaID: b.p.AreaID, States: []mesa.DocumentState{mesa.Submitted, mesa.Registered, mesa.InProcess},
-		DueOn: &mesa.DateRange{From: today, To: b.cat.Calendar.AddBusinessDays(today, days)},
+		DueOn: &mesa.DateRange{From: today, To: b.cat.Calendar.LastWithin(today, days)},
 	}
 	return b.documents(f, nearestFirst, slices.Concat(registerColumns, []column{assigneeColumn}))
 }
@@ -185,14 +190,16 @@ func (b *builder) sayFilter(f mesa.DocumentFilter) {
 		return ""
 	})
 	if f.AreaID != "" {
-		b.say("Área", b.cat.AreaName(f.AreaID))
+		label := map[mesa.AreaMode]string{mesa.AreaEver: "Pasó por el área", mesa.AreaRegistered: "Registrado en el área"}[f.AreaMode]
+		b.say(cmp.Or(label, "Área"), b.cat.AreaName(f.AreaID))
 	}
 	if f.SenderIDNumber != "" {
 		b.say("Documento del remitente", f.SenderIDNumber)
 	}
 	sayNames(b, "Registrado por", one(f.RegisteredByID), b.userName)
 	sayNames(b, "Responsable", one(f.AssigneeID), b.userName)
-	sayNames(b, "Etiquetas", slices.Concat(f.TagsAll, f.TagsAny), func(tag string) string { return tag })
+	sayNames(b, "Con todas las etiquetas", f.TagsAll, func(tag string) string { return tag })
+	sayNames(b, "Con alguna de las etiquetas", f.TagsAny, func(tag string) string { return tag })
 	for _, r := range []struct {
 		label string
 		dates *mesa.DateRange
@@ -218,6 +225,23 @@ func (b *builder) sayFilter(f mesa.DocumentFilter) {
 	case mesa.ArchivedExclude:
 		b.say("Archivados", "sin archivados")
 	}
+}
+
+// sayRelated names the document to which the others are related, by its id when it cannot be seen.
+func (b *builder) sayRelated(id mesa.DocumentID) error {
+	if id == "" {
+		return nil
+	}
+	name := string(id)
+	d, err := b.v.Document(b.ctx, db.DocumentBy{ID: id})
+	switch {
+	case err == nil && d.FileNumber != "":
+		name = string(d.FileNumber)
+	case err != nil && mesa.CodeOf(err) != mesa.NotFound:
+		return err
+	}
+	b.say("Relacionados con", name)
+	return nil
 }
 
 func one[T ~string](value T) []T {
@@ -263,6 +287,8 @@ func (b *builder) instant(t *time.Time) string {
 // between puts two ends into words; an open end is "".
 func between(from, to string) string {
 	switch {
+	case from == "" && to == "":
+		return "todas las fechas"
 	case from == "":
 		return "hasta el " + to
 	case to == "":

@@ -78,7 +78,7 @@ func (b *builder) sayPeriod(from, to mesa.Date) {
 	switch {
 	case from.IsZero() && to.IsZero():
 	case from.IsZero():
-		b.say("Período", "hasta el "+from.Spanish())
+		b.say("Período", "hasta el "+to.Spanish())
 	case to.IsZero():
 		b.say("Período", "desde el "+from.Spanish())
 	default:

@@ -29,7 +29,7 @@ type server struct {
 func program(t *testing.T, args ...string) (*exec.Cmd, *testkit.Output) {
 	t.Helper()
 	cmd, log := exec.Command(os.Args[0], args...), &testkit.Output{}
-	cmd.Env = append(os.Environ(), asProgram+"=1")
+	cmd.Env = append(os.Environ(), asProgram+"=1", "MESA_DATA_DIR="+t.TempDir()) // unless a flag names another folder
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -26,30 +26,30 @@ import (
 	"github.com/mesapartes/mesa/mesa"
 )
 
-// office is a queue of an institution that has documents, and a folder for the files of its reports.
-type office struct {
+// agency is a queue of an institution that has documents, and a folder for the files of its reports.
+type agency struct {
 	*queue
 	desk *desk.Desk
 	dir  string
 }
 
-// inOffices runs a test on both databases.
-func inOffices(t *testing.T, body func(o *office)) {
+// inAgencies runs a test on both databases.
+func inAgencies(t *testing.T, body func(o *agency)) {
 	t.Helper()
-	testkit.EachClone(t, "office", prepareOffice, func(t *testing.T, url string) {
+	testkit.EachClone(t, "agency", prepareAgency, func(t *testing.T, url string) {
 		t.Parallel()
-		body(newOffice(t, url))
+		body(newAgency(t, url))
 	})
 }
 
-func newOffice(t *testing.T, url string) *office {
+func newAgency(t *testing.T, url string) *agency {
 	q := (&queue{T: t, url: url}).process()
-	o := &office{q, desk.New(q.db, nil), t.TempDir()}
+	o := &agency{q, desk.New(q.db, nil), t.TempDir()}
 	o.keepIn(files.Folder(o.dir))
 	return o
 }
 
-func prepareOffice(url string) {
+func prepareAgency(url string) {
 	ctx := context.Background()
 	database, err := db.Open(ctx, url, db.Options{})
 	if err != nil {
@@ -65,9 +65,9 @@ func prepareOffice(url string) {
 }
 
 // keepIn lets reports be written into a store.
-func (o *office) keepIn(s files.Store) { o.handlers[mesa.JobReport] = jobs.Report(o.db, s) }
+func (o *agency) keepIn(s files.Store) { o.handlers[mesa.JobReport] = jobs.Report(o.db, s) }
 
-func (o *office) actor(who string) *mesa.Actor {
+func (o *agency) actor(who string) *mesa.Actor {
 	o.Helper()
 	user, err := o.db.UserByEmail(o.Context(), who+"@demo.mesa.pe")
 	o.ok(err)
@@ -77,7 +77,7 @@ func (o *office) actor(who string) *mesa.Actor {
 }
 
 // request asks for the register.
-func (o *office) request(who string, format mesa.ReportFormat) *mesa.ReportRun {
+func (o *agency) request(who string, format mesa.ReportFormat) *mesa.ReportRun {
 	o.Helper()
 	run, err := o.desk.RequestReport(o.Context(), o.actor(who), desk.RequestReportInput{Type: mesa.DocumentRegister, Format: format})
 	o.ok(err)
@@ -85,14 +85,14 @@ func (o *office) request(who string, format mesa.ReportFormat) *mesa.ReportRun {
 }
 
 // done waits for the end of a run.
-func (o *office) done(run *mesa.ReportRun) *mesa.ReportRun {
+func (o *agency) done(run *mesa.ReportRun) *mesa.ReportRun {
 	o.Helper()
 	o.ended(run.JobID)
 	return o.run(run.ID)
 }
 
 // run is a run as it is.
-func (o *office) run(id mesa.ReportID) *mesa.ReportRun {
+func (o *agency) run(id mesa.ReportID) *mesa.ReportRun {
 	o.Helper()
 	runs, err := o.db.ReportsByID(o.Context(), []mesa.ReportID{id})
 	o.ok(err)
@@ -100,7 +100,7 @@ func (o *office) run(id mesa.ReportID) *mesa.ReportRun {
 }
 
 // trail lists what is recorded of a run.
-func (o *office) trail(id mesa.ReportID) (types []mesa.EventType) {
+func (o *agency) trail(id mesa.ReportID) (types []mesa.EventType) {
 	o.Helper()
 	for at := (db.Tail{}); ; {
 		events, err := o.db.EventsAfter(o.Context(), at, 1000)
@@ -118,7 +118,7 @@ func (o *office) trail(id mesa.ReportID) (types []mesa.EventType) {
 }
 
 // kept lists the files in the folder, unfinished ones too.
-func (o *office) kept() (names []string) {
+func (o *agency) kept() (names []string) {
 	o.Helper()
 	o.ok(filepath.WalkDir(o.dir, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
@@ -131,7 +131,7 @@ func (o *office) kept() (names []string) {
 }
 
 func TestAReportIsMadeInEachFormat(t *testing.T) {
-	inOffices(t, func(o *office) {
+	inAgencies(t, func(o *agency) {
 		o.work(quick)
 		seen, err := o.db.View(o.actor("jefe.mesa")).CountDocuments(o.Context(), mesa.DocumentFilter{})
 		o.ok(err)
@@ -170,7 +170,7 @@ func TestAReportIsMadeInS3(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := newOffice(t, testkit.SQLiteClone(t, "office", prepareOffice))
+	o := newAgency(t, testkit.SQLiteClone(t, "agency", prepareAgency))
 	o.keepIn(store)
 	o.work(quick)
 	run := o.done(o.request("jefe.mesa", mesa.ReportXLSX))
@@ -193,7 +193,7 @@ func TestAReportIsMadeInS3(t *testing.T) {
 }
 
 func TestWhoLostTheirRoleGetsNoReport(t *testing.T) {
-	inOffices(t, func(o *office) {
+	inAgencies(t, func(o *agency) {
 		run := o.request("jefe.log", mesa.ReportCSV)
 		gone := o.request("mesa1", mesa.ReportCSV)
 		admin := mesa.System(o.actor("admin").Catalogue, "test")
@@ -213,7 +213,7 @@ func TestWhoLostTheirRoleGetsNoReport(t *testing.T) {
 
 func TestAPDFOfTooManyRowsIsRefusedForGood(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, testkit.SQLiteClone(t, "office", prepareOffice))
+	o := newAgency(t, testkit.SQLiteClone(t, "agency", prepareAgency))
 	multiply(t, o.url, 84)
 	o.work(quick)
 	run := o.done(o.request("auditor", mesa.ReportPDF))
@@ -282,7 +282,7 @@ func (w *fullWriter) Commit() (int64, string, error) {
 }
 
 func TestAFullDiskIsTriedAgain(t *testing.T) {
-	inOffices(t, func(o *office) {
+	inAgencies(t, func(o *agency) {
 		for _, format := range mesa.ReportFormats { // each has another writer on the way to the store
 			o.keepIn(&full{Store: files.Folder(o.dir), times: 3})
 			stop := o.work(quick)
@@ -366,7 +366,7 @@ func (w *heldWriter) Commit() (int64, string, error) {
 
 // Whoever is taken for dead while they write leaves no second file, however far they came.
 func TestAReportThatWasTakenOverLeavesOneFile(t *testing.T) {
-	inOffices(t, func(o *office) {
+	inAgencies(t, func(o *agency) {
 		for _, atCommit := range []bool{false, true} {
 			before := len(o.kept())
 			store := newHeld(o.dir)
@@ -401,7 +401,7 @@ func TestAReportThatWasTakenOverLeavesOneFile(t *testing.T) {
 }
 
 func TestAReportIsCancelledWhileItIsWritten(t *testing.T) {
-	inOffices(t, func(o *office) {
+	inAgencies(t, func(o *agency) {
 		for _, format := range mesa.ReportFormats {
 			store := newHeld(o.dir)
 			store.atWrite = true
@@ -429,7 +429,7 @@ func TestAReportIsCancelledWhileItIsWritten(t *testing.T) {
 }
 
 // forget is the retention as it will be after some time.
-func (o *office) forget(store files.Store, after time.Duration) any {
+func (o *agency) forget(store files.Store, after time.Duration) any {
 	o.Helper()
 	later, err := db.Open(o.Context(), o.url, db.Options{Now: func() time.Time { return time.Now().Add(after) }})
 	o.ok(err)
@@ -440,7 +440,7 @@ func (o *office) forget(store files.Store, after time.Duration) any {
 }
 
 func TestFilesGoWhenTheirTimeIsOver(t *testing.T) {
-	inOffices(t, func(o *office) {
+	inAgencies(t, func(o *agency) {
 		store := files.Folder(o.dir)
 		stop := o.work(quick)
 		run := o.done(o.request("jefe.mesa", mesa.ReportCSV))

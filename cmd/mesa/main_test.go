@@ -56,7 +56,7 @@ func TestTheCommandLineExplainsItself(t *testing.T) {
 		if code != 0 {
 			t.Errorf("%q: %d", args, code)
 		}
-		for _, command := range []string{"serve", "migrate", "seed", "user create", "user grant", "apikey create", "apikey list", "apikey revoke", "token", "cache stats", "cache clear", "verify", "config", "version"} {
+		for _, command := range []string{"serve", "migrate", "seed", "user create", "user grant", "apikey create", "apikey list", "apikey revoke", "jobs list", "jobs show", "jobs retry", "jobs cancel", "jobs pause", "jobs resume", "jobs stats", "work", "token", "cache stats", "cache clear", "verify", "config", "version"} {
 			if !strings.Contains(stdout, command) {
 				t.Errorf("help does not name %s:\n%s", command, stdout)
 			}
@@ -113,11 +113,12 @@ func TestSettingsAreShownWithoutSecrets(t *testing.T) {
 	for _, url := range []string{"postgres://mesa:hunter2@db/mesa", "postgres://db/mesa?user=mesa&password=hunter2", "postgres://mesa:hunter2@ho st/mesa"} {
 		t.Setenv("MESA_DATABASE_URL", url)
 		t.Setenv("MESA_REDIS_URL", "redis://u:hunter2@redis:6379/0?master=m&sentinel_password=hunter2")
+		t.Setenv("MESA_KEYS", "k1:hunter2")
 		stdout := works(t, "config", "--slow-at", "2s", "--origins", "https://a.example.org", "--origins", "https://b.example.org")
 		if strings.Contains(stdout, "hunter2") {
 			t.Errorf("config tells the password of %s:\n%s", url, stdout)
 		}
-		for _, line := range []string{"MESA_LOG=json\n", "MESA_SLOW_STATEMENT=2s\n", "MESA_DATA_DIR=./var\n", "MESA_MODE=development\n", "MESA_CLOCK=\n", "MESA_ORIGINS=https://a.example.org,https://b.example.org\n"} {
+		for _, line := range []string{"MESA_LOG=json\n", "MESA_SLOW_STATEMENT=2s\n", "MESA_DATA_DIR=./var\n", "MESA_MODE=development\n", "MESA_CLOCK=\n", "MESA_KEYS=xxxxx\n", "MESA_LEASE=30s\n", "MESA_ORIGINS=https://a.example.org,https://b.example.org\n"} {
 			if !strings.Contains(stdout, line) {
 				t.Errorf("config lacks %q:\n%s", line, stdout)
 			}
@@ -147,7 +148,7 @@ func TestSettingsFromAFile(t *testing.T) {
 // An operator begins with an empty database, on both kinds.
 func TestSettingUp(t *testing.T) {
 	testkit.EachDatabase(t, func(t *testing.T, url string) {
-		at := []string{"--database-url", url}
+		at := []string{"--database-url", url, "--data-dir", t.TempDir()}
 		with := func(args ...string) []string { return append(args, at...) }
 		if code, stdout, _ := typed(t, with("verify")...); code != 1 || !strings.Contains(stdout, "✗ database and migrations") {
 			t.Errorf("verify before: %d %s", code, stdout)

@@ -61,6 +61,8 @@ func TestTheContractsInputsAreThere(t *testing.T) {
 		"CreateIntegrationInput": "code* name* kind* baseUrl* apiKey canSend active",
 		"SendDocumentInput":      "documentId* integrationId*",
 		"SubmitDocumentInput":    "externalId* typeCode* subject* sender* folios externalNumber documentDate priority",
+		"RequestReportInput":     "type* format* filter period areaId locale idempotencyKey",
+		"DiagnosticJobInput":     "queue priority runAt sleepMs steps outputBytes failTimes panic ignoreCancel crash idempotencyKey uniqueKey",
 		"AttendDerivationInput":  "derivationId* closingNotes* outcome next expectedVersion",
 	} {
 		def := schema.Types[input]

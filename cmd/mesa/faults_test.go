@@ -166,8 +166,8 @@ func (o *office) endings() map[mesa.JobID]int {
 			o.Fatal(err)
 		}
 		for _, e := range events {
-			if slices.Contains([]mesa.EventType{"job.completed", "job.failed", "job.cancelled"}, e.Type) {
-				n[mesa.JobID(e.ObjectID)]++
+			if noun, how, _ := strings.Cut(string(e.Type), "."); (noun == "job" || noun == "report") && slices.Contains([]string{"completed", "failed", "cancelled"}, how) {
+				n[mesa.JobID(e.ObjectID)]++ // of a report: its own id
 			}
 			tail = db.Tail{Tx: e.Tx, Seq: e.Seq}
 		}

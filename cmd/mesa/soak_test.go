@@ -4,9 +4,13 @@ package main
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -30,6 +34,7 @@ var (
 	soakPause   = flag.Duration("soak-pause", 30*time.Second, "the longest pause of Redis")
 	soakCrashes = flag.Int("soak-crashes", 3, "how often PostgreSQL crashes")
 	soakEvery   = flag.Duration("soak-every", 500*time.Millisecond, "between two kills, on average")
+	soakReports = flag.Int("soak-reports", 50, "of a hundred jobs, how many make a report")
 	soakSeed    = flag.Uint64("soak-seed", 0, "of what is random; 0 takes one")
 )
 
@@ -48,6 +53,7 @@ type soak struct {
 	pg      *testkit.PostgresServer
 	workers []*worker
 	flags   []string
+	files   string // folder of the files of reports
 
 	mu       sync.Mutex // guards api and did
 	api      *server
@@ -73,8 +79,9 @@ func (s *soak) run(t *testing.T, url string, flags ...string) {
 	seed := cmp.Or(*soakSeed, rand.Uint64())
 	t.Logf("-soak-seed %d", seed)
 	s.random, s.did = rand.New(rand.NewPCG(seed, seed)), map[string]int{}
-	works(t, "seed", "--documents", "1", "--database-url", url, "--data-dir", t.TempDir())
-	s.office = openOffice(t, url, flags...)
+	works(t, "seed", "--documents", "3000", "--no-events", "--database-url", url, "--data-dir", t.TempDir())
+	s.files = t.TempDir()
+	s.office = openOffice(t, url, append(flags, "--files", s.files)...)
 	s.flags = []string{"--lease", soakLease.String(), "--heartbeat", "500ms", "--rescue-every", soakRescue.String(), "--log-level", "warn"}
 	s.api = s.serve("--no-workers")
 	for range *soakWorkers {
@@ -130,12 +137,27 @@ func (s *soak) input(n int, random *rand.Rand) map[string]any {
 	return in
 }
 
+const requestReport = `mutation Request($input: RequestReportInput!) { requestReport(input: $input) { report { job { id } } } }`
+
+// reportInput is a report that no other request asks for: the period is another each time.
+func reportInput(n int, random *rand.Rand) map[string]any {
+	day := mesa.NewDate(2000, time.January, 1).AddDays(n)
+	return map[string]any{
+		"type": "DOCUMENT_REGISTER", "format": mesa.ReportFormats[random.IntN(len(mesa.ReportFormats))], "period": map[string]any{"from": day.String()},
+		"idempotencyKey": fmt.Sprintf("soak-%d", n),
+	}
+}
+
 // add adds jobs, spread over the time in which there is harm, and cancels some. What is not acknowledged is asked for again.
 func (s *soak) add() (ids []mesa.JobID, cancelled int) {
 	random := rand.New(rand.NewPCG(s.random.Uint64(), 1))
 	pace := *soakEvery * time.Duration(*soakKills) / time.Duration(*soakJobs)
 	for n := range *soakJobs {
-		id := s.insist(diagnose, map[string]any{"input": s.input(n, random)})
+		operation, input := diagnose, s.input(n, random)
+		if random.IntN(100) < *soakReports {
+			operation, input = requestReport, reportInput(n, random)
+		}
+		id := s.insist(operation, map[string]any{"input": input})
 		ids = append(ids, mesa.JobID(id))
 		if random.IntN(20) == 0 {
 			s.insist(`mutation Stop($id: ID!) { cancelJob(input: { jobId: $id }) { job { id } } }`, map[string]any{"id": id})
@@ -244,7 +266,7 @@ func (s *soak) crash() {
 // inState counts jobs; -1 while the database does not answer.
 func (s *soak) inState(state mesa.JobState) int {
 	one := 1
-	page, err := s.db.Jobs(s.Context(), mesa.JobFilter{States: []mesa.JobState{state}, Kinds: []mesa.JobKind{mesa.JobDiagnostic}}, db.Page{First: &one, WithTotal: true})
+	page, err := s.db.Jobs(s.Context(), mesa.JobFilter{States: []mesa.JobState{state}, Kinds: []mesa.JobKind{mesa.JobDiagnostic, mesa.JobReport}}, db.Page{First: &one, WithTotal: true})
 	if err != nil {
 		return -1
 	}
@@ -287,13 +309,54 @@ func (s *soak) check(ids []mesa.JobID) {
 	var endings map[mesa.JobID]int
 	s.until(time.Minute, "all ends are recorded", func() bool { endings = s.endings(); return len(endings) >= *soakJobs })
 	for id, j := range rows {
-		if n := endings[id]; n != 1 {
+		if n := endings[mesa.JobID(cmp.Or(j.About, string(id)))]; n != 1 {
 			s.Errorf("%s (%s): its end is recorded %d times", id, j.State, n)
 		}
 		if wrong := inconsistent(j, attempts[id]); wrong != "" {
 			s.Errorf("%s (%s, %s, epoch %d, %d failures, %d crashes): %s; attempts %v", id, j.State, j.ErrorCode, j.Epoch, j.Attempt, j.Crashes, wrong, outcomesOf(attempts[id]))
 		}
 	}
+	s.checkFiles(rows)
+}
+
+// checkFiles looks for the file of each report that was made, and for files that are nobody's.
+func (s *soak) checkFiles(jobs map[mesa.JobID]*mesa.Job) {
+	var ids []mesa.ReportID
+	for _, j := range jobs {
+		if j.Kind == mesa.JobReport {
+			ids = append(ids, mesa.ReportID(j.About))
+		}
+	}
+	runs, err := s.db.ReportsByID(s.Context(), ids)
+	if err != nil {
+		s.Fatal(err)
+	}
+	known := map[string]bool{}
+	for id, run := range runs {
+		made := run.Job.State == mesa.JobSucceeded
+		if made != (run.StorageKey != "") {
+			s.Errorf("report %s is %s with the file %q", id, run.Job.State, run.StorageKey)
+		}
+		if !made {
+			continue
+		}
+		known[string(run.StorageKey)] = true
+		content, err := os.ReadFile(filepath.Join(s.files, string(run.StorageKey)))
+		if sum := sha256.Sum256(content); err != nil || hex.EncodeToString(sum[:]) != string(run.SHA256) {
+			s.Errorf("the file of report %s is not what its row says: %v", id, err)
+		}
+	}
+	entries, err := os.ReadDir(filepath.Join(s.files, "reports"))
+	if err != nil {
+		s.Error(err)
+	}
+	orphans := 0
+	for _, e := range entries {
+		if !known["reports/"+e.Name()] {
+			orphans++
+		}
+	}
+	s.Logf("%d reports, %d files that lead from a row, %d that killed workers left for retention to delete", len(runs), len(known), orphans)
 }
 
 func outcomesOf(attempts []*mesa.JobAttempt) (list []mesa.AttemptOutcome) {

@@ -20,7 +20,7 @@ func (db *DB) machine(ctx context.Context, secret string) (*mesa.Actor, error) {
 		mesa.APIKey
 		Version int64
 	}{}
-	err := db.read.NewRaw(`SELECT k.id, k.name, k.scopes, k.area_ids, k.expires_at, k.last_used_at, v.version FROM api_keys AS k CROSS JOIN catalogue_version AS v
+	err := db.read.NewRaw(`SELECT k.id, k.name, k.scopes, k.area_ids, k.integration_id, k.expires_at, k.last_used_at, v.version FROM api_keys AS k CROSS JOIN catalogue_version AS v
 		WHERE (k.secret_hash = ? OR k.previous_hash = ? AND k.previous_until > ?) AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)`,
 		hash, hash, now, now).Scan(ctx, &row)
 	if errors.Is(err, sql.ErrNoRows) {

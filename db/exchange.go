@@ -32,6 +32,19 @@ func (tx *Tx) Integration(ctx context.Context, id mesa.IntegrationID, field stri
 	return i, nil
 }
 
+// IntegrationOfKey is the integration that the actor's key belongs to, nil when it belongs to none. It is not locked: submissions wait
+// neither for each other nor for calls being noted.
+func (tx *Tx) IntegrationOfKey(ctx context.Context, key *mesa.APIKey) (*mesa.Integration, error) {
+	if key.IntegrationID == "" {
+		return nil, nil
+	}
+	i := &mesa.Integration{}
+	if err := tx.NewSelect().Model(i).Where("integration.id = ?", key.IntegrationID).Scan(ctx); err != nil {
+		return nil, notFound(err, "integrationId", "find integration of a key")
+	}
+	return i, nil
+}
+
 // SaveIntegration stores a locked integration.
 func (tx *Tx) SaveIntegration(ctx context.Context, i *mesa.Integration) error {
 	if _, err := tx.NewUpdate().Model(i).WherePK().Exec(ctx); err != nil {

@@ -14,6 +14,7 @@ type CreateAPIKeyInput struct {
 	Name           string
 	Scopes         []mesa.KeyScope
 	AreaIDs        []mesa.AreaID
+	IntegrationID  mesa.IntegrationID
 	ExpiresAt      *time.Time
 	IdempotencyKey *string
 }
@@ -27,7 +28,7 @@ func (d *Desk) CreateAPIKey(ctx context.Context, by *mesa.Actor, in CreateAPIKey
 		}
 		var result struct{ ID mesa.APIKeyID }
 		err := tx.Once(ctx, by, in.IdempotencyKey, in, &result, func() (err error) {
-			if key, secret, err = in.create(by, tx); err != nil {
+			if key, secret, err = in.create(ctx, by, tx); err != nil {
 				return err
 			}
 			result.ID = key.ID
@@ -44,16 +45,20 @@ func (d *Desk) CreateAPIKey(ctx context.Context, by *mesa.Actor, in CreateAPIKey
 	return key, secret, err
 }
 
-func (in CreateAPIKeyInput) create(by *mesa.Actor, tx *db.Tx) (*mesa.APIKey, string, error) {
+func (in CreateAPIKeyInput) create(ctx context.Context, by *mesa.Actor, tx *db.Tx) (*mesa.APIKey, string, error) {
 	now, secret := tx.Now(), mesa.NewKeySecret()
 	key := &mesa.APIKey{
 		ID: tx.IDs().APIKey(now), Name: line(in.Name), Prefix: mesa.SecretPrefix(secret), SecretHash: db.TokenHash(secret),
-		Scopes: distinct(in.Scopes), AreaIDs: distinct(in.AreaIDs), CreatedByID: by.UserID, CreatedAt: now,
+		Scopes: distinct(in.Scopes), AreaIDs: distinct(in.AreaIDs), IntegrationID: in.IntegrationID, CreatedByID: by.UserID, CreatedAt: now,
 	}
 	if in.ExpiresAt != nil {
 		key.ExpiresAt = in.ExpiresAt.UTC().Truncate(time.Microsecond)
 	}
-	return key, secret, key.Check(by.Catalogue, now)
+	of, err := tx.IntegrationOfKey(ctx, key)
+	if err != nil {
+		return nil, "", err
+	}
+	return key, secret, key.Check(by.Catalogue, now, of)
 }
 
 // distinct keeps the first of each value; never nil.

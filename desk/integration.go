@@ -22,6 +22,10 @@ type CreateIntegrationInput struct {
 	BaseURL        string
 	APIKey         *string // of this institution over there
 	CanSend        bool
+	CanReceive     bool
+	AutoRegister   bool
+	DefaultAreaID  mesa.AreaID
+	DefaultTypeID  mesa.DocumentTypeID
 	Active         bool
 	TimeoutSeconds int
 	MaxAttempts    int
@@ -40,9 +44,10 @@ func (d *Desk) CreateIntegration(ctx context.Context, by *mesa.Actor, in CreateI
 			now := tx.Now()
 			made := &mesa.Integration{
 				ID: tx.IDs().Integration(now), Code: line(in.Code), Name: line(in.Name), Kind: in.Kind, IsActive: in.Active, CanSend: in.CanSend,
+				CanReceive: in.CanReceive, AutoRegister: in.AutoRegister, DefaultAreaID: in.DefaultAreaID, DefaultTypeID: in.DefaultTypeID,
 				TimeoutSeconds: in.TimeoutSeconds, MaxAttempts: in.MaxAttempts, Health: mesa.HealthUnknown, CreatedByID: by.UserID, CreatedAt: now, UpdatedAt: now,
 			}
-			if err := d.reach(made, in.BaseURL, in.APIKey); err != nil {
+			if err := d.reach(by, made, mesa.Integration{}, in.BaseURL, in.APIKey); err != nil {
 				return err
 			}
 			if err := tx.InsertIntegration(ctx, made); err != nil {
@@ -59,11 +64,11 @@ func (d *Desk) CreateIntegration(ctx context.Context, by *mesa.Actor, in CreateI
 	return i, err
 }
 
-// reach sets the address and the key of an integration, and checks all of it. Another address needs the key again: who may change the one
+// reach sets the address and the key of an integration, and checks all of it; was is how it is stored. Another address needs the key again: who may change the one
 // shall not have the other sent there.
-func (d *Desk) reach(i *mesa.Integration, base string, apiKey *string) error {
+func (d *Desk) reach(by *mesa.Actor, i *mesa.Integration, was mesa.Integration, base string, apiKey *string) error {
 	key := string(optionalLine(apiKey))
-	if err := i.Check(key); err != nil {
+	if err := i.Check(by.Catalogue, key, was); err != nil {
 		return err
 	}
 	if base = baseURL(base); base != i.BaseURL {
@@ -92,6 +97,10 @@ type UpdateIntegrationInput struct {
 	BaseURL        *string
 	APIKey         *string
 	CanSend        *bool
+	CanReceive     *bool
+	AutoRegister   *bool
+	DefaultAreaID  *mesa.AreaID         // "" takes it away
+	DefaultTypeID  *mesa.DocumentTypeID // "" takes it away
 	Active         *bool
 	TimeoutSeconds *int
 	MaxAttempts    *int
@@ -113,10 +122,14 @@ func (d *Desk) UpdateIntegration(ctx context.Context, by *mesa.Actor, in UpdateI
 		}
 		set(&base, in.BaseURL)
 		set(&i.CanSend, in.CanSend)
+		set(&i.CanReceive, in.CanReceive)
+		set(&i.AutoRegister, in.AutoRegister)
+		set(&i.DefaultAreaID, in.DefaultAreaID)
+		set(&i.DefaultTypeID, in.DefaultTypeID)
 		set(&i.IsActive, in.Active)
 		set(&i.TimeoutSeconds, in.TimeoutSeconds)
 		set(&i.MaxAttempts, in.MaxAttempts)
-		if err := d.reach(i, base, in.APIKey); err != nil {
+		if err := d.reach(by, i, before, base, in.APIKey); err != nil {
 			return err
 		}
 		if *i == before {
@@ -145,6 +158,8 @@ func integrationChanges(before, after *mesa.Integration) map[string]mesa.Change 
 		before, after any
 	}{
 		{"name", before.Name, after.Name}, {"baseUrl", before.BaseURL, after.BaseURL}, {"active", before.IsActive, after.IsActive}, {"canSend", before.CanSend, after.CanSend},
+		{"canReceive", before.CanReceive, after.CanReceive}, {"autoRegister", before.AutoRegister, after.AutoRegister},
+		{"defaultAreaId", before.DefaultAreaID, after.DefaultAreaID}, {"defaultTypeId", before.DefaultTypeID, after.DefaultTypeID},
 		{"timeoutSeconds", before.TimeoutSeconds, after.TimeoutSeconds}, {"maxAttempts", before.MaxAttempts, after.MaxAttempts},
 	} {
 		if field.before != field.after {

@@ -3,7 +3,6 @@ package desk
 import (
 	"context"
 	"crypto/rand"
-	"slices"
 	"strings"
 
 	"github.com/mesapartes/mesa/db"
@@ -25,7 +24,8 @@ type SubmitDocumentInput struct {
 }
 
 // Submit takes in a document from a machine (T2): it waits in the desk's tray TO_REGISTER. The machine's own id makes a repeat harmless
-// for ever: with the same input it gives the first document again, as it stands by now, with another IdempotencyMismatch.
+// for ever: with the same input it gives the first document again, as it stands by now, with another IdempotencyMismatch. What a key of an
+// integration hands in is received as the integration says: not at all, at its default desk, as its default type, registered at once.
 func (d *Desk) Submit(ctx context.Context, by *mesa.Actor, in SubmitDocumentInput) (doc *mesa.Document, duplicate bool, err error) {
 	in.ExternalID = line(in.ExternalID)
 	err = d.write(ctx, by, func(tx *db.Tx) error {
@@ -39,7 +39,11 @@ func (d *Desk) Submit(ctx context.Context, by *mesa.Actor, in SubmitDocumentInpu
 			doc, err = tx.View(by).Submission(ctx, in.ExternalID)
 			return err
 		}
-		s, desk, err := in.check(by, tx)
+		from, err := tx.IntegrationOfKey(ctx, by.Key)
+		if err != nil {
+			return err
+		}
+		s, desk, err := in.check(by, tx, from)
 		if err != nil {
 			return err
 		}
@@ -69,26 +73,34 @@ func submit(ctx context.Context, tx *db.Tx, by *mesa.Actor, desk mesa.AreaID, se
 	if err != nil {
 		return nil, err
 	}
-	f := mesa.Submit(by, tx.Now(), tx.IDs(), desk, code, s)
+	f, err := mesa.Submit(by, tx.Now(), tx.IDs(), desk, code, s)
+	if err != nil {
+		return nil, err
+	}
 	return f.Doc, tx.SaveFile(ctx, f)
 }
 
-// check is the submission and its desk, if both are in order.
-func (in SubmitDocumentInput) check(by *mesa.Actor, tx *db.Tx) (mesa.Submission, mesa.AreaID, error) {
-	none := mesa.Submission{}
-	code := strings.ToUpper(line(in.TypeCode))
-	i := slices.IndexFunc(by.Catalogue.Types, func(t *mesa.DocumentType) bool { return t.Code == code && t.IsActive })
-	if i < 0 {
-		return none, "", mesa.Invalid("typeCode", "El tipo de documento no existe o está inactivo.")
+// check is the submission and its desk, if both are in order. from is the key's integration, nil without one.
+func (in SubmitDocumentInput) check(by *mesa.Actor, tx *db.Tx, from *mesa.Integration) (mesa.Submission, mesa.AreaID, error) {
+	none, usual, atOnce := mesa.Submission{}, mesa.AreaID(""), false
+	if from != nil {
+		if err := from.CheckReceives(); err != nil {
+			return none, "", err
+		}
+		usual, atOnce = from.DefaultAreaID, from.AutoRegister
 	}
-	desk, err := by.Key.SubmittingDesk(by.Catalogue, in.DeskAreaID)
+	typ, tags, err := by.Catalogue.ReceivedType(strings.ToUpper(line(in.TypeCode)), from)
+	if err != nil {
+		return none, "", err
+	}
+	desk, err := by.Key.SubmittingDesk(by.Catalogue, in.DeskAreaID, usual)
 	if err != nil {
 		return none, "", err
 	}
 	r := RegisterDocumentInput{
-		TypeID: by.Catalogue.Types[i].ID, Subject: in.Subject, Sender: in.Sender, Folios: in.Folios, ExternalNumber: in.ExternalNumber,
+		TypeID: typ.ID, Tags: tags, Subject: in.Subject, Sender: in.Sender, Folios: in.Folios, ExternalNumber: in.ExternalNumber,
 		DocumentDate: in.DocumentDate, AnnexDescription: in.AnnexDescription, Priority: in.Priority,
 	}
-	s := mesa.Submission{Registration: r.registration(), ExternalID: in.ExternalID}
+	s := mesa.Submission{Registration: r.registration(), ExternalID: in.ExternalID, AtOnce: atOnce}
 	return s, desk, s.Check(by, desk, tx.Now())
 }

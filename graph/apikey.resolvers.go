@@ -18,6 +18,10 @@ func (r *apiKeyResolver) Areas(ctx context.Context, obj *mesa.APIKey) ([]*mesa.A
 	return catalogueOf(ctx).AreasOf(obj.AreaIDs), nil
 }
 
+func (r *apiKeyResolver) Integration(ctx context.Context, obj *mesa.APIKey) (*mesa.Integration, error) {
+	return integrationOfKey(ctx, obj)
+}
+
 func (r *apiKeyResolver) CreatedBy(ctx context.Context, obj *mesa.APIKey) (*mesa.User, error) {
 	return catalogueOf(ctx).User(obj.CreatedByID), nil
 }

@@ -58,7 +58,7 @@ func TestTheContractsInputsAreThere(t *testing.T) {
 		"DeriveDocumentInput":    "documentId* targets* expectedVersion idempotencyKey",
 		"DerivationTargetInput":  "areaId* instructions* kind purposeCode lead urgent dueOn requiresResponse assigneeId",
 		"CreateApiKeyInput":      "name* scopes* areaIds expiresAt",
-		"CreateIntegrationInput": "code* name* kind* baseUrl* apiKey canSend active",
+		"CreateIntegrationInput": "code* name* kind* baseUrl* apiKey canSend canReceive autoRegister defaultAreaId defaultTypeId active",
 		"SendDocumentInput":      "documentId* integrationId*",
 		"SubmitDocumentInput":    "externalId* typeCode* subject* sender* folios externalNumber documentDate priority",
 		"RequestReportInput":     "type* format* filter period areaId locale idempotencyKey",

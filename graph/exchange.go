@@ -51,6 +51,14 @@ func seesExchange(ctx context.Context) bool {
 	return viewOf(ctx).Actor().MayEverywhere(mesa.MayExchange)
 }
 
+// integrationOfKey is the integration that a key belongs to; nil when there is none or the actor may not look at integrations.
+func integrationOfKey(ctx context.Context, key *mesa.APIKey) (*mesa.Integration, error) {
+	if !seesExchange(ctx) {
+		return nil, nil
+	}
+	return maybe(ctx, loadersOf(ctx).Integration, key.IntegrationID)
+}
+
 func integrationPayload(i *mesa.Integration, err error) (*model.IntegrationPayload, error) {
 	if err != nil {
 		return nil, err

@@ -30,6 +30,14 @@ func (r *exchangeMessageResolver) AttemptsLog(ctx context.Context, obj *mesa.Exc
 	return loadersOf(ctx).AttemptsByMessage.Load(ctx, obj.ID)
 }
 
+func (r *integrationResolver) DefaultArea(ctx context.Context, obj *mesa.Integration) (*mesa.Area, error) {
+	return catalogueOf(ctx).Area(obj.DefaultAreaID), nil
+}
+
+func (r *integrationResolver) DefaultType(ctx context.Context, obj *mesa.Integration) (*mesa.DocumentType, error) {
+	return catalogueOf(ctx).Type(obj.DefaultTypeID), nil
+}
+
 func (r *integrationResolver) CreatedBy(ctx context.Context, obj *mesa.Integration) (*mesa.User, error) {
 	return catalogueOf(ctx).User(obj.CreatedByID), nil
 }

@@ -26,11 +26,12 @@ type APIKey struct {
 	Name          string   // of the machine, as the audit trail calls it
 	Prefix        string   // how its secret begins, to tell keys apart
 	SecretHash    []byte
-	PreviousHash  []byte     `bun:",nullzero"` // of the secret before the last rotation
-	PreviousUntil time.Time  `bun:",nullzero"` // until then that one holds, too
-	Scopes        []KeyScope `bun:",type:jsonb"`
-	AreaIDs       []AreaID   `bun:"area_ids,type:jsonb"` // the desks that it submits to, the usual one first
-	CreatedByID   UserID     `bun:",nullzero"`
+	PreviousHash  []byte        `bun:",nullzero"` // of the secret before the last rotation
+	PreviousUntil time.Time     `bun:",nullzero"` // until then that one holds, too
+	Scopes        []KeyScope    `bun:",type:jsonb"`
+	AreaIDs       []AreaID      `bun:"area_ids,type:jsonb"` // the desks that it submits to, the usual one first
+	IntegrationID IntegrationID `bun:",nullzero"`           // of the institution that holds it, "" for a machine of one's own
+	CreatedByID   UserID        `bun:",nullzero"`
 	CreatedAt     time.Time
 	ExpiresAt     time.Time `bun:",nullzero"`
 	RevokedAt     time.Time `bun:",nullzero"`
@@ -66,15 +67,16 @@ func IsKeySecret(token string) bool {
 // SecretPrefix is what may be shown of a secret.
 func SecretPrefix(secret string) string { return secret[:secretShown] }
 
-// Check collects all that is wrong with a new key.
-func (k *APIKey) Check(cat *Catalogue, now time.Time) error {
+// Check collects all that is wrong with a new key; of is its integration, nil without one.
+func (k *APIKey) Check(cat *Catalogue, now time.Time, of *Integration) error {
 	var v Violations
 	checkText(&v, "name", k.Name, 2, 100)
 	v.Check(len(k.Scopes) > 0, "scopes", "Indique al menos un elemento.")
 	for i, s := range k.Scopes {
 		v.Check(slices.Contains(KeyScopes, s), fmt.Sprintf("scopes.%d", i), "El alcance %s no existe.", s)
 	}
-	v.Check(len(k.AreaIDs) > 0 || !slices.Contains(k.Scopes, ScopeSubmit), "areaIds", "Indique al menos una mesa de partes.")
+	hasDesk := len(k.AreaIDs) > 0 || of != nil && of.DefaultAreaID != ""
+	v.Check(hasDesk || !slices.Contains(k.Scopes, ScopeSubmit), "areaIds", "Indique al menos una mesa de partes.")
 	v.Check(len(k.AreaIDs) <= maxKeyDesks, "areaIds", "Se admiten %d elementos como máximo.", maxKeyDesks)
 	for i, id := range k.AreaIDs {
 		v.Check(cat.isOpenDesk(id), fmt.Sprintf("areaIds.%d", i), "El área indicada no es una mesa de partes activa.")
@@ -118,12 +120,17 @@ func (a *Actor) RequireScope(s KeyScope) error {
 // ErrNotForKeys says that something is for people alone.
 func ErrNotForKeys() *Error { return Fail(Forbidden, "", "Esto no está abierto a claves de API.") }
 
-// SubmittingDesk is the desk asked for, else the first of the key's that is open.
-func (k *APIKey) SubmittingDesk(cat *Catalogue, asked AreaID) (AreaID, error) {
+// SubmittingDesk is the desk asked for, else the usual one if it is the key's, else the first of the key's that is open. The usual one is
+// the default desk of the key's integration, "" when there is none; it is the desk of a key that has none of its own.
+func (k *APIKey) SubmittingDesk(cat *Catalogue, asked, usual AreaID) (AreaID, error) {
 	if asked != "" && !cat.isOpenDesk(asked) {
 		return "", Invalid("deskAreaId", "El área indicada no es una mesa de partes activa.")
 	}
-	for _, id := range k.AreaIDs {
+	desks := k.AreaIDs
+	if usual != "" && (len(desks) == 0 || slices.Contains(desks, usual)) {
+		desks = append([]AreaID{usual}, desks...)
+	}
+	for _, id := range desks {
 		if cat.isOpenDesk(id) && (asked == "" || asked == id) {
 			return id, nil
 		}

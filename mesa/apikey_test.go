@@ -48,12 +48,16 @@ func TestKeysAreChecked(t *testing.T) {
 		k := &mesa.APIKey{Name: "ERP", Scopes: []mesa.KeyScope{mesa.ScopeSubmit}, AreaIDs: []mesa.AreaID{atDesk}}
 		c.with(k)
 		field := ""
-		if e, ok := k.Check(o.cat, monday).(*mesa.Error); ok {
+		if e, ok := k.Check(o.cat, monday, nil).(*mesa.Error); ok {
 			field = e.Field
 		}
 		if field != c.field {
 			t.Errorf("a key %s: wrong is %q, want %q", c.name, field, c.field)
 		}
+	}
+	k := &mesa.APIKey{Name: "Municipalidad", Scopes: []mesa.KeyScope{mesa.ScopeSubmit}}
+	if k.Check(o.cat, monday, &mesa.Integration{}) == nil || k.Check(o.cat, monday, &mesa.Integration{DefaultAreaID: atDesk}) != nil {
+		t.Error("a key without desks needs an integration with a default desk")
 	}
 }
 
@@ -114,21 +118,40 @@ func TestAKeySubmitsToItsOpenDesks(t *testing.T) {
 	o := newOffice()
 	key := o.machine(mesa.ScopeSubmit).Key
 	for asked, want := range map[mesa.AreaID]mesa.AreaID{"": atDesk, atDesk: atDesk, atBranch: atBranch} { // the first of its desks is closed
-		if got, err := key.SubmittingDesk(o.cat, asked); err != nil || got != want {
+		if got, err := key.SubmittingDesk(o.cat, asked, ""); err != nil || got != want {
 			t.Errorf("asked for %q: %s, %v", asked, got, err)
 		}
 	}
 	for asked, want := range map[mesa.AreaID]mesa.Code{atLegal: mesa.ValidationFailed, atOld: mesa.ValidationFailed, "are_none": mesa.ValidationFailed} {
-		if _, err := key.SubmittingDesk(o.cat, asked); mesa.CodeOf(err) != want {
+		if _, err := key.SubmittingDesk(o.cat, asked, ""); mesa.CodeOf(err) != want {
 			t.Errorf("asked for %q: %v", asked, err)
 		}
 	}
+	for _, c := range []struct {
+		usual, asked, want mesa.AreaID
+		own                []mesa.AreaID
+	}{
+		{usual: atBranch, want: atBranch, own: key.AreaIDs},              // the usual desk comes before the first
+		{usual: atBranch, asked: atDesk, want: atDesk, own: key.AreaIDs}, // the one asked for before the usual
+		{usual: atOld, want: atDesk, own: key.AreaIDs},                   // a closed one is passed over
+		{usual: atBranch, want: atDesk, own: []mesa.AreaID{atDesk}},      // not the key's
+		{usual: atBranch, asked: atBranch, want: "", own: []mesa.AreaID{atDesk}},
+		{usual: atBranch, want: atBranch},
+		{usual: atBranch, asked: atBranch, want: atBranch},
+		{usual: atBranch, asked: atDesk, want: ""},
+		{usual: atOld, want: ""},
+	} {
+		k := &mesa.APIKey{AreaIDs: c.own}
+		if got, err := k.SubmittingDesk(o.cat, c.asked, c.usual); got != c.want || c.want == "" && mesa.CodeOf(err) != mesa.Forbidden {
+			t.Errorf("%+v: %s, %v", c, got, err)
+		}
+	}
 	key.AreaIDs = []mesa.AreaID{atBranch}
-	if _, err := key.SubmittingDesk(o.cat, atDesk); mesa.CodeOf(err) != mesa.Forbidden {
+	if _, err := key.SubmittingDesk(o.cat, atDesk, ""); mesa.CodeOf(err) != mesa.Forbidden {
 		t.Errorf("a desk of others: %v", err)
 	}
 	key.AreaIDs = []mesa.AreaID{atOld}
-	if _, err := key.SubmittingDesk(o.cat, ""); mesa.CodeOf(err) != mesa.Forbidden {
+	if _, err := key.SubmittingDesk(o.cat, "", ""); mesa.CodeOf(err) != mesa.Forbidden {
 		t.Errorf("no open desk: %v", err)
 	}
 }

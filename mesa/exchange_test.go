@@ -202,15 +202,40 @@ func TestIntegrationsAreChecked(t *testing.T) {
 		{"name", "", func(i *mesa.Integration) { i.Name = "" }},
 		{"timeoutSeconds", "", func(i *mesa.Integration) { i.TimeoutSeconds = 0 }},
 		{"maxAttempts", "", func(i *mesa.Integration) { i.MaxAttempts = 16 }},
+		{"", "", func(i *mesa.Integration) { i.DefaultAreaID = atDesk }},
+		{"defaultAreaId", "", func(i *mesa.Integration) { i.DefaultAreaID = atLegal }},
+		{"defaultAreaId", "", func(i *mesa.Integration) { i.DefaultAreaID = atOld }},
+		{"defaultTypeId", "", func(i *mesa.Integration) { i.DefaultTypeID = "typ_none" }},
 	} {
 		i := &mesa.Integration{Code: "MUNI-1", Name: "Municipalidad", TimeoutSeconds: 30, MaxAttempts: 8}
 		c.with(i)
 		field := ""
-		if e, ok := i.Check(c.key).(*mesa.Error); ok {
+		if e, ok := i.Check(newOffice().cat, c.key, mesa.Integration{}).(*mesa.Error); ok {
 			field = e.Field
 		}
 		if field != c.field {
 			t.Errorf("wrong is %q, want %q", field, c.field)
+		}
+	}
+}
+
+// A desk or a type that was closed since does not keep the rest of an integration from being changed.
+func TestWhatStaysIsNotCheckedAgain(t *testing.T) {
+	t.Parallel()
+	was := mesa.Integration{Code: "MUNI-1", Name: "Municipalidad", TimeoutSeconds: 30, MaxAttempts: 8, DefaultAreaID: atOld, DefaultTypeID: "typ_none"}
+	now := was
+	now.IsActive = true
+	if err := now.Check(newOffice().cat, "", was); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhichIntegrationsReceive(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ active, receives, want bool }{{true, true, true}, {false, true, false}, {true, false, false}} {
+		i := &mesa.Integration{IsActive: c.active, CanReceive: c.receives}
+		if err := i.CheckReceives(); (err == nil) != c.want || err != nil && mesa.CodeOf(err) != mesa.Forbidden {
+			t.Errorf("%+v: %v", c, err)
 		}
 	}
 }

@@ -39,6 +39,10 @@ type Integration struct {
 	BaseURL           string `bun:"base_url"` // without a slash at its end
 	IsActive          bool
 	CanSend           bool
+	CanReceive        bool           // whether keys of it may hand in documents
+	AutoRegister      bool           // what they hand in is registered at once
+	DefaultAreaID     AreaID         `bun:",nullzero"` // the desk where it arrives when it names none
+	DefaultTypeID     DocumentTypeID `bun:",nullzero"` // what it is taken for when its type is not known here
 	TimeoutSeconds    int
 	MaxAttempts       int
 	SealedCredentials Text `bun:",nullzero"` // the API key of the other side, sealed by internal/secret; never shown
@@ -80,15 +84,52 @@ const (
 var integrationCode = regexp.MustCompile(`^[A-Z0-9][A-Z0-9_-]{1,29}$`)
 
 // Check collects all that is wrong with an integration but its address, which whoever makes the calls knows about. key is the other
-// side's API key, "" when none is given now.
-func (i *Integration) Check(key string) error {
+// side's API key, "" when none is given now. was is the integration as it is stored: a desk or type that stays may be closed by now.
+func (i *Integration) Check(cat *Catalogue, key string, was Integration) error {
 	var v Violations
 	v.Check(integrationCode.MatchString(i.Code), "code", "El código lleva de 2 a 30 letras mayúsculas, dígitos, guiones o guiones bajos.")
 	checkText(&v, "name", i.Name, 2, 200)
 	v.Check(i.TimeoutSeconds >= 1 && i.TimeoutSeconds <= MaxTimeoutSeconds, "timeoutSeconds", "Indique un valor de 1 a %d.", MaxTimeoutSeconds)
 	v.Check(i.MaxAttempts >= 1 && i.MaxAttempts <= MaxMaxAttempts, "maxAttempts", "Indique un valor de 1 a %d.", MaxMaxAttempts)
 	v.Check(len(key) <= maxPeerKey && !strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }), "apiKey", "La clave lleva hasta %d letras, dígitos y signos, sin espacios.", maxPeerKey)
+	v.Check(i.DefaultAreaID == was.DefaultAreaID || i.DefaultAreaID == "" || cat.isOpenDesk(i.DefaultAreaID), "defaultAreaId", "El área indicada no es una mesa de partes activa.")
+	v.Check(i.DefaultTypeID == was.DefaultTypeID || i.DefaultTypeID == "" || cat.activeType(i.DefaultTypeID) != nil, "defaultTypeId", "El tipo de documento no existe o está inactivo.")
 	return v.Err()
+}
+
+// CheckReceives is Forbidden unless keys of the integration may hand in documents now.
+func (i *Integration) CheckReceives() error {
+	if !i.IsActive || !i.CanReceive {
+		return Fail(Forbidden, "", "La integración de esta clave de API no recibe documentos por ahora.")
+	}
+	return nil
+}
+
+// TagUnknownType marks a document that came with a type that is not known here.
+const TagUnknownType = "tipo-desconocido"
+
+// ReceivedType is the active type with a code. What an integration hands in under another code is taken for its default type, with the tag
+// that says so. i is nil without an integration.
+func (c *Catalogue) ReceivedType(code string, i *Integration) (typ *DocumentType, tags []string, err error) {
+	for _, t := range c.Types {
+		if t.Code == code && t.IsActive {
+			return t, nil, nil
+		}
+	}
+	if i != nil {
+		if t := c.activeType(i.DefaultTypeID); t != nil {
+			return t, []string{TagUnknownType}, nil
+		}
+	}
+	return nil, nil, Invalid("typeCode", "El tipo de documento no existe o está inactivo.")
+}
+
+// activeType finds a type that is in use, nil when there is none.
+func (c *Catalogue) activeType(id DocumentTypeID) *DocumentType {
+	if t := c.Type(id); t != nil && t.IsActive {
+		return t
+	}
+	return nil
 }
 
 // Admit says how long a call has to wait because the circuit is open; 0 lets it go. The call that goes while it is open tries whether the

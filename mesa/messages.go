@@ -80,6 +80,7 @@ var english = map[string]string{
 	"Se necesita una clave de API con el alcance %s.":                                                         "An API key with the scope %s is needed.",
 	"Ese identificador ya se usó con otros datos.":                                                            "That id was used before with other data.",
 	"Esto no está abierto a claves de API.":                                                                   "This is not open to API keys.",
+	"La integración de esta clave de API no recibe documentos por ahora.":                                     "The integration of this API key does not receive documents for now.",
 	"La clave de API no presenta documentos en esa mesa de partes.":                                           "The API key does not submit documents to that desk.",
 	"Por API la prioridad es NORMAL o HIGH.":                                                                  "By API the priority is NORMAL or HIGH.",
 	"El alcance %s no existe.":                                                                                "There is no scope %s.",

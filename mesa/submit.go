@@ -9,6 +9,7 @@ import (
 type Submission struct {
 	Registration
 	ExternalID string // the machine's own id of it, unique among all that its key ever hands in
+	AtOnce     bool   // it is registered without waiting for the desk
 }
 
 const maxExternalID = 100
@@ -25,15 +26,20 @@ func (s *Submission) Check(by *Actor, desk AreaID, now time.Time) error {
 	return v.Err()
 }
 
-// Submit makes the file of a document that a machine hands in (T2). It waits for the desk: no number, and no clock runs yet. The caller
-// has checked it.
-func Submit(by *Actor, at time.Time, ids *IDs, desk AreaID, code TrackingCode, s Submission) *File {
+// Submit makes the file of a document that a machine hands in (T2). It waits for the desk: no number, and no clock runs yet. One that is
+// registered at once is from here on as if the desk had accepted it, but that nobody registered it. The caller has checked it.
+func Submit(by *Actor, at time.Time, ids *IDs, desk AreaID, code TrackingCode, s Submission) (*File, error) {
 	f := arrive(by, at, ids, desk, code, API, s.Registration)
 	f.Doc.State, f.Doc.IntegrationID, f.Doc.ExternalID = Submitted, by.ID(), Text(s.ExternalID)
 	f.grant(by.ID())
 	f.event(DocumentSubmitted, nil, "Presentado en "+f.cat.AreaName(desk), desk)
+	if s.AtOnce {
+		if err := f.accept(s.DueOn, ""); err != nil {
+			return nil, err
+		}
+	}
 	f.settle()
-	return f
+	return f, nil
 }
 
 // Acceptance is what the desk decides when it registers a submission; what is not given stays as it was submitted.

@@ -30,7 +30,10 @@ func submittedAt(t tb, desk mesa.AreaID) *matter {
 	if err := s.Check(by, desk, m.at); err != nil {
 		t.Fatalf("submission: %v", err)
 	}
-	f := mesa.Submit(by, m.at, &m.ids, desk, "ABCDEFGHJKMNP", s)
+	f, err := mesa.Submit(by, m.at, &m.ids, desk, "ABCDEFGHJKMNP", s)
+	if err != nil {
+		t.Fatalf("submit: %v", err)
+	}
 	m.doc, m.did = f.Doc, f.Changes()
 	m.consistent()
 	return m
@@ -63,6 +66,29 @@ func TestASubmissionWaitsForTheDesk(t *testing.T) {
 			t.Errorf("%s may %v, want %v", by, got, want)
 		}
 	}
+}
+
+// What is registered at once has both behind it, and nobody's name as the registrar.
+func TestASubmissionRegisteredAtOnce(t *testing.T) {
+	t.Parallel()
+	m := &matter{office: newOffice(), t: t, at: monday}
+	f, err := mesa.Submit(m.machine(mesa.ScopeSubmit), m.at, &m.ids, atDesk, "ABCDEFGHJKMNP", mesa.Submission{Registration: m.registration(), ExternalID: "A-1", AtOnce: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.doc, m.did = f.Doc, f.Changes()
+	m.consistent()
+	m.want("REGISTERED held by are_mp")
+	m.told(mesa.DocumentSubmitted, mesa.DocumentRegistered)
+	d := m.doc
+	if d.RegisteredByID != "" || !d.RegisteredAt.Equal(monday) || d.Channel != mesa.API || d.DueOn.IsZero() || d.DueSource != mesa.DueByType || d.ExternalID != "A-1" || d.Version != 1 {
+		t.Errorf("registered as %+v", d)
+	}
+	if e := m.did.Events[1]; e.ActorKind != mesa.ActorAPIKey || e.ActorID != "key_erp" {
+		t.Errorf("told as %+v", e)
+	}
+	m.refuses("clerk", mesa.InvalidTransition, registerSubmission)
+	m.must("clerk", derive(action(atLegal)))
 }
 
 func TestSubmissionsAreChecked(t *testing.T) {

@@ -1222,4 +1222,11 @@ func (ec *executionContext) marshalODerivationPurpose2ᚖgithubᚗcomᚋmesapart
 	return ec._DerivationPurpose(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalODocumentType2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐDocumentType(ctx context.Context, sel ast.SelectionSet, v *mesa.DocumentType) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._DocumentType(ctx, sel, v)
+}
+
 // endregion ***************************** type.gotpl *****************************

@@ -27,6 +27,9 @@ type ExchangeMessageResolver interface {
 	AttemptsLog(ctx context.Context, obj *mesa.ExchangeMessage) ([]*mesa.ExchangeAttempt, error)
 }
 type IntegrationResolver interface {
+	DefaultArea(ctx context.Context, obj *mesa.Integration) (*mesa.Area, error)
+	DefaultType(ctx context.Context, obj *mesa.Integration) (*mesa.DocumentType, error)
+
 	CreatedBy(ctx context.Context, obj *mesa.Integration) (*mesa.User, error)
 
 	Messages(ctx context.Context, obj *mesa.Integration, first *int, after *string) (*model.ExchangeMessageConnection, error)
@@ -1077,6 +1080,116 @@ func (ec *executionContext) fieldContext_Integration_canSend(_ context.Context, 
 	return graphql.NewScalarFieldContext("Integration", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _Integration_canReceive(ctx context.Context, field graphql.CollectedField, obj *mesa.Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_canReceive(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CanReceive, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_canReceive(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Integration", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _Integration_autoRegister(ctx context.Context, field graphql.CollectedField, obj *mesa.Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_autoRegister(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AutoRegister, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_autoRegister(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Integration", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _Integration_defaultArea(ctx context.Context, field graphql.CollectedField, obj *mesa.Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_defaultArea(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Integration().DefaultArea(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *mesa.Area) graphql.Marshaler {
+			return ec.marshalOArea2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐArea(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_defaultArea(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Integration",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Area(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Integration_defaultType(ctx context.Context, field graphql.CollectedField, obj *mesa.Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_defaultType(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Integration().DefaultType(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *mesa.DocumentType) graphql.Marshaler {
+			return ec.marshalODocumentType2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐDocumentType(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_defaultType(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Integration",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DocumentType(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Integration_hasCredentials(ctx context.Context, field graphql.CollectedField, obj *mesa.Integration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1896,6 +2009,12 @@ func (ec *executionContext) unmarshalInputCreateIntegrationInput(ctx context.Con
 	if _, present := asMap["canSend"]; !present {
 		asMap["canSend"] = true
 	}
+	if _, present := asMap["canReceive"]; !present {
+		asMap["canReceive"] = true
+	}
+	if _, present := asMap["autoRegister"]; !present {
+		asMap["autoRegister"] = false
+	}
 	if _, present := asMap["active"]; !present {
 		asMap["active"] = true
 	}
@@ -1906,7 +2025,7 @@ func (ec *executionContext) unmarshalInputCreateIntegrationInput(ctx context.Con
 		asMap["maxAttempts"] = 8
 	}
 
-	fieldsInOrder := [...]string{"code", "name", "kind", "baseUrl", "apiKey", "canSend", "active", "timeoutSeconds", "maxAttempts", "idempotencyKey"}
+	fieldsInOrder := [...]string{"code", "name", "kind", "baseUrl", "apiKey", "canSend", "canReceive", "autoRegister", "defaultAreaId", "defaultTypeId", "active", "timeoutSeconds", "maxAttempts", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1955,6 +2074,34 @@ func (ec *executionContext) unmarshalInputCreateIntegrationInput(ctx context.Con
 				return it, err
 			}
 			it.CanSend = data
+		case "canReceive":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("canReceive"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CanReceive = data
+		case "autoRegister":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("autoRegister"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AutoRegister = data
+		case "defaultAreaId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("defaultAreaId"))
+			data, err := ec.unmarshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐAreaID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DefaultAreaID = data
+		case "defaultTypeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("defaultTypeId"))
+			data, err := ec.unmarshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐDocumentTypeID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DefaultTypeID = data
 		case "active":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("active"))
 			data, err := ec.unmarshalNBoolean2bool(ctx, v)
@@ -2214,7 +2361,7 @@ func (ec *executionContext) unmarshalInputUpdateIntegrationInput(ctx context.Con
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"integrationId", "name", "baseUrl", "apiKey", "canSend", "active", "timeoutSeconds", "maxAttempts"}
+	fieldsInOrder := [...]string{"integrationId", "name", "baseUrl", "apiKey", "canSend", "canReceive", "autoRegister", "defaultAreaId", "defaultTypeId", "active", "timeoutSeconds", "maxAttempts"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2256,6 +2403,34 @@ func (ec *executionContext) unmarshalInputUpdateIntegrationInput(ctx context.Con
 				return it, err
 			}
 			it.CanSend = data
+		case "canReceive":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("canReceive"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CanReceive = data
+		case "autoRegister":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("autoRegister"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AutoRegister = data
+		case "defaultAreaId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("defaultAreaId"))
+			data, err := ec.unmarshalOID2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐAreaID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DefaultAreaID = data
+		case "defaultTypeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("defaultTypeId"))
+			data, err := ec.unmarshalOID2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐDocumentTypeID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DefaultTypeID = data
 		case "active":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("active"))
 			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
@@ -2634,6 +2809,28 @@ func (ec *executionContext) _Integration(ctx context.Context, sel ast.SelectionS
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "canReceive":
+			out.Values[i] = ec._Integration_canReceive(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "autoRegister":
+			out.Values[i] = ec._Integration_autoRegister(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "defaultArea":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Integration_defaultArea(ctx, field, obj)
+				})
+		case "defaultType":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Integration_defaultType(ctx, field, obj)
+				})
 		case "hasCredentials":
 			out.Values[i] = ec._Integration_hasCredentials(ctx, field, obj)
 			if out.Values[i] == graphql.Null {

@@ -2180,6 +2180,16 @@ func (ec *executionContext) marshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesa�
 	return v
 }
 
+func (ec *executionContext) unmarshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐIntegrationID(ctx context.Context, v any) (mesa.IntegrationID, error) {
+	var res mesa.IntegrationID
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐIntegrationID(ctx context.Context, sel ast.SelectionSet, v mesa.IntegrationID) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐUserID(ctx context.Context, v any) (mesa.UserID, error) {
 	var res mesa.UserID
 	err := res.UnmarshalGQL(v)
@@ -2293,6 +2303,38 @@ func (ec *executionContext) marshalOID2ᚕgithubᚗcomᚋmesapartesᚋmesaᚋmes
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalOID2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐAreaID(ctx context.Context, v any) (*mesa.AreaID, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(mesa.AreaID)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOID2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐAreaID(ctx context.Context, sel ast.SelectionSet, v *mesa.AreaID) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
+func (ec *executionContext) unmarshalOID2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐDocumentTypeID(ctx context.Context, v any) (*mesa.DocumentTypeID, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(mesa.DocumentTypeID)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOID2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐDocumentTypeID(ctx context.Context, sel ast.SelectionSet, v *mesa.DocumentTypeID) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) unmarshalOInt2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐTerm(ctx context.Context, v any) (mesa.Term, error) {

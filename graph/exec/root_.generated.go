@@ -58,6 +58,7 @@ type ComplexityRoot struct {
 		CreatedBy     func(childComplexity int) int
 		ExpiresAt     func(childComplexity int) int
 		ID            func(childComplexity int) int
+		Integration   func(childComplexity int) int
 		LastUsedAt    func(childComplexity int) int
 		Name          func(childComplexity int) int
 		Prefix        func(childComplexity int) int
@@ -472,11 +473,15 @@ type ComplexityRoot struct {
 	}
 
 	Integration struct {
+		AutoRegister   func(childComplexity int) int
 		BaseURL        func(childComplexity int) int
+		CanReceive     func(childComplexity int) int
 		CanSend        func(childComplexity int) int
 		Code           func(childComplexity int) int
 		CreatedAt      func(childComplexity int) int
 		CreatedBy      func(childComplexity int) int
+		DefaultArea    func(childComplexity int) int
+		DefaultType    func(childComplexity int) int
 		HasCredentials func(childComplexity int) int
 		Health         func(childComplexity int) int
 		ID             func(childComplexity int) int
@@ -962,6 +967,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ApiKey.ID(childComplexity), true
+	case "ApiKey.integration":
+		if e.ComplexityRoot.ApiKey.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.Integration(childComplexity), true
 	case "ApiKey.lastUsedAt":
 		if e.ComplexityRoot.ApiKey.LastUsedAt == nil {
 			break
@@ -2662,12 +2673,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ExchangeMessageEdge.Node(childComplexity), true
 
+	case "Integration.autoRegister":
+		if e.ComplexityRoot.Integration.AutoRegister == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.AutoRegister(childComplexity), true
 	case "Integration.baseUrl":
 		if e.ComplexityRoot.Integration.BaseURL == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Integration.BaseURL(childComplexity), true
+	case "Integration.canReceive":
+		if e.ComplexityRoot.Integration.CanReceive == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.CanReceive(childComplexity), true
 	case "Integration.canSend":
 		if e.ComplexityRoot.Integration.CanSend == nil {
 			break
@@ -2692,6 +2715,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Integration.CreatedBy(childComplexity), true
+	case "Integration.defaultArea":
+		if e.ComplexityRoot.Integration.DefaultArea == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.DefaultArea(childComplexity), true
+	case "Integration.defaultType":
+		if e.ComplexityRoot.Integration.DefaultType == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.DefaultType(childComplexity), true
 	case "Integration.hasCredentials":
 		if e.ComplexityRoot.Integration.HasCredentials == nil {
 			break
@@ -4998,7 +5033,8 @@ extend type Mutation {
   revokeApiKey("Which." input: RevokeApiKeyInput!): ApiKeyPayload!
   """
   Hands in a document: it waits, without a number, until the desk registers or declines it. The machine's own id makes a repeat harmless for
-  ever: with the same input it gives the first document as it stands now, with another IDEMPOTENCY_MISMATCH.
+  ever: with the same input it gives the first document as it stands now, with another IDEMPOTENCY_MISMATCH. An integration may say that what
+  its keys hand in is registered at once, or not received (FORBIDDEN).
   """
   submitDocument("The document." input: SubmitDocumentInput!): SubmitDocumentPayload! @apiKey(scope: "documents:submit")
 }
@@ -5015,6 +5051,8 @@ type ApiKey {
   scopes: [String!]!
   "The desks that it hands in to, the usual one first."
   areas: [Area!]!
+  "The institution that holds it, null for a machine of one's own and without ` + "`" + `integration.use` + "`" + `."
+  integration: Integration
   "Who created it, null when it was the operator."
   createdBy: User
   "When it was created."
@@ -5055,8 +5093,10 @@ input CreateApiKeyInput {
   name: String!
   "What it may do: ` + "`" + `documents:submit` + "`" + `, ` + "`" + `exchange:status` + "`" + `."
   scopes: [String!]!
-  "The desks that it hands in to, the usual one first; ` + "`" + `documents:submit` + "`" + ` needs one at least."
+  "The desks that it hands in to, the usual one first; ` + "`" + `documents:submit` + "`" + ` needs one at least, or an integration with a default desk."
   areaIds: [ID!]
+  "The institution that holds it: what it hands in is received as that integration says."
+  integrationId: ID
   "When it stops working; default: never by itself."
   expiresAt: DateTime
   "1 to 128 characters, remembered for 24 h: a repeat with the same input gives the same key, without its secret."
@@ -5095,7 +5135,7 @@ type ApiKeyPayload {
 input SubmitDocumentInput {
   "The machine's own id of it, 1 to 100 characters, one for each document that the key ever hands in."
   externalId: String!
-  "Code of the kind of document, such as SOL."
+  "Code of the kind of document, such as SOL. Another one is refused unless the key's integration has a default type."
   typeCode: String!
   "What it is about, 3 to 2000 characters."
   subject: String!
@@ -5111,7 +5151,7 @@ input SubmitDocumentInput {
   annexDescription: String
   "NORMAL (default) or HIGH."
   priority: Priority
-  "One of the key's desks; default: the first of them that is open."
+  "One of the key's desks; default: that of its integration if the key may use it, else the first of its own that is open."
   deskAreaId: ID
 }
 
@@ -6630,10 +6670,18 @@ type Integration implements Node @staff {
   kind: IntegrationKind!
   "Address of its server; the API is at /graphql below it."
   baseUrl: String!
-  "Whether anything is sent to it or asked of it. What waits is kept."
+  "Whether anything is sent to it, asked of it or received from it. What waits is kept."
   active: Boolean!
   "Whether documents may be sent to it."
   canSend: Boolean!
+  "Whether its API keys may hand in documents."
+  canReceive: Boolean!
+  "Whether what its API keys hand in is registered at once, without waiting for the desk."
+  autoRegister: Boolean!
+  "The desk where that arrives when it names none, null when it is the first of the key's."
+  defaultArea: Area
+  "What a document is taken for when its type is not known here, null when it is refused."
+  defaultType: DocumentType
   "Whether its key was given. The key itself is never shown."
   hasCredentials: Boolean!
   "How long one call may take, in seconds."
@@ -6814,7 +6862,15 @@ input CreateIntegrationInput {
   apiKey: String
   "Whether documents may be sent to it."
   canSend: Boolean! = true
-  "Whether anything is sent to it or asked of it."
+  "Whether its API keys may hand in documents."
+  canReceive: Boolean! = true
+  "Whether what its API keys hand in is registered at once, without waiting for the desk."
+  autoRegister: Boolean! = false
+  "The desk where that arrives when it names none. API keys that have other desks do not use it."
+  defaultAreaId: ID
+  "What a document is taken for when its type is not known here; it gets the tag ` + "`" + `tipo-desconocido` + "`" + `. Default: such a document is refused."
+  defaultTypeId: ID
+  "Whether anything is sent to it, asked of it or received from it."
   active: Boolean! = true
   "How long one call may take, 1 to 120 seconds."
   timeoutSeconds: Int! = 30
@@ -6836,7 +6892,15 @@ input UpdateIntegrationInput {
   apiKey: String
   "Whether documents may be sent to it."
   canSend: Boolean
-  "Whether anything is sent to it or asked of it."
+  "Whether its API keys may hand in documents."
+  canReceive: Boolean
+  "Whether what its API keys hand in is registered at once; holds for documents that come from now on."
+  autoRegister: Boolean
+  "The desk where that arrives when it names none; the empty text takes it away."
+  defaultAreaId: ID
+  "What a document is taken for when its type is not known here; the empty text takes it away."
+  defaultTypeId: ID
+  "Whether anything is sent to it, asked of it or received from it."
   active: Boolean
   "How long one call may take, 1 to 120 seconds."
   timeoutSeconds: Int
@@ -7897,6 +7961,8 @@ func (ec *executionContext) childFields_ApiKey(ctx context.Context, field graphq
 		return ec.fieldContext_ApiKey_scopes(ctx, field)
 	case "areas":
 		return ec.fieldContext_ApiKey_areas(ctx, field)
+	case "integration":
+		return ec.fieldContext_ApiKey_integration(ctx, field)
 	case "createdBy":
 		return ec.fieldContext_ApiKey_createdBy(ctx, field)
 	case "createdAt":
@@ -8739,6 +8805,14 @@ func (ec *executionContext) childFields_Integration(ctx context.Context, field g
 		return ec.fieldContext_Integration_active(ctx, field)
 	case "canSend":
 		return ec.fieldContext_Integration_canSend(ctx, field)
+	case "canReceive":
+		return ec.fieldContext_Integration_canReceive(ctx, field)
+	case "autoRegister":
+		return ec.fieldContext_Integration_autoRegister(ctx, field)
+	case "defaultArea":
+		return ec.fieldContext_Integration_defaultArea(ctx, field)
+	case "defaultType":
+		return ec.fieldContext_Integration_defaultType(ctx, field)
 	case "hasCredentials":
 		return ec.fieldContext_Integration_hasCredentials(ctx, field)
 	case "timeoutSeconds":

@@ -123,13 +123,9 @@ func (db *DB) HasDue(ctx context.Context, queue string) (has bool, err error) {
 // ClaimJobs gives a worker jobs that are due, the most urgent first, and none of a paused queue.
 func (db *DB) ClaimJobs(ctx context.Context, c Claim) (jobs []*mesa.Job, err error) {
 	for try := 1; ; try++ {
-		err = db.retried(ctx, func() (Change, error) {
-			var change Change
-			jobs, err = db.claim(ctx, c)
-			for _, j := range jobs {
-				change.Jobs.Changed = append(change.Jobs.Changed, j.ID)
-			}
-			return change, err
+		err = db.InTx(ctx, func(tx *Tx) error {
+			jobs, err = tx.claim(ctx, c)
+			return err
 		})
 		if err == nil || !db.dialect.isUnique(err) || try == 3 {
 			break
@@ -142,21 +138,23 @@ func (db *DB) ClaimJobs(ctx context.Context, c Claim) (jobs []*mesa.Job, err err
 	return jobs, err
 }
 
-// claim is one statement, and thereby one transaction without any words for its beginning and end.
-func (db *DB) claim(ctx context.Context, c Claim) ([]*mesa.Job, error) {
-	now := db.Now()
-	until, untilArg := db.dialect.leaseClock(now, c.Lease)
+func (tx *Tx) claim(ctx context.Context, c Claim) ([]*mesa.Job, error) {
+	now := tx.Now() // with the transaction begun: on SQLite that may have taken a while, and the lease counts from here
+	until, untilArg := tx.db.dialect.leaseClock(now, c.Lease)
 	among := ""
 	if c.IDs != nil {
 		among = " AND j.id IN (?5)"
 	}
 	var jobs []*mesa.Job
-	err := db.write.NewRaw(`WITH taken AS MATERIALIZED (SELECT j.id FROM jobs AS j WHERE `+due+among+` ORDER BY j.priority, j.run_at, j.id LIMIT ?2`+db.dialect.skipLocked()+`)
+	err := tx.NewRaw(`WITH taken AS MATERIALIZED (SELECT j.id FROM jobs AS j WHERE `+due+among+` ORDER BY j.priority, j.run_at, j.id LIMIT ?2`+tx.db.dialect.skipLocked()+`)
 		UPDATE jobs SET state = 'RUNNING', epoch = epoch + 1, rev = rev + 1, worker = ?3, lease_until = `+strings.Replace(until, "?", "?4", 1)+`,
 			claimed_at = ?1, started_at = coalesce(started_at, ?1), done = 0, total = 0
 		WHERE id IN (SELECT id FROM taken) RETURNING *`, c.Queue, now, c.Limit, c.Worker, untilArg, bun.List(c.IDs)).Scan(ctx, &jobs)
 	if err != nil {
 		return nil, fmt.Errorf("claim jobs: %w", err)
+	}
+	for _, j := range jobs {
+		tx.touched.job(j.ID)
 	}
 	slices.SortFunc(jobs, func(a, b *mesa.Job) int {
 		return cmpOr(a.Priority-b.Priority, a.RunAt.Compare(b.RunAt))

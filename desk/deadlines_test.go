@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/internal/testkit"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -18,6 +19,7 @@ func TestOfEachDueDateEventsTellOnceWhenItIsNearAndOnceWhenItHasPassed(t *testin
 			c.ok(err)
 			_, err = c.db.NoteDeadlines(c.ctx, 100) // a second look adds nothing
 			c.ok(err)
+			testkit.Certain(t, c.db)
 			events, err := c.db.EventsAfter(c.ctx, db.Tail{}, 1000)
 			c.ok(err)
 			types := []mesa.EventType{}

@@ -205,19 +205,25 @@ func TestAMachineFollowsItsDocument(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				version := func(m message) float64 {
+					told, _ := lookUp(any(m.data), "documentChanged.document.version").(float64)
+					return told
+				}
 				for heard := 0.0; heard < float64(doc.Version); {
-					m, _ := s.next(t)
-					version, told := lookUp(any(m.data), "documentChanged.document.version").(float64)
-					if !told {
+					m, ok := s.next(t)
+					if heard = version(m); !ok || heard == 0 {
 						t.Fatalf("told %v", m)
 					}
-					heard = version
 				}
 				if _, err := w.desk.RevokeAPIKey(t.Context(), w.system(t), desk.RevokeAPIKeyInput{APIKeyID: by.Key.ID}); err != nil {
 					t.Fatal(err)
 				}
 				w.note(t, its.ID, "la máquina ya no se entera")
-				s.ended(t)
+				for m, ok := s.next(t); ok; m, ok = s.next(t) { // events of before the end may each have told of the version at that time
+					if v := version(m); v == 0 || v > float64(doc.Version) {
+						t.Fatalf("told %v after the end", m)
+					}
+				}
 			})
 		}
 	})

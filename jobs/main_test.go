@@ -218,7 +218,7 @@ func (q *queue) pause(name string, pause bool) {
 // endings counts the events that record the end of a job.
 func (q *queue) endings(id mesa.JobID) (n int) {
 	q.Helper()
-	q.certain()
+	testkit.Certain(q.T, q.db)
 	events, err := q.db.EventsAfter(q.Context(), db.Tail{}, 10_000)
 	q.ok(err)
 	for _, e := range events {
@@ -227,20 +227,6 @@ func (q *queue) endings(id mesa.JobID) (n int) {
 		}
 	}
 	return n
-}
-
-// certain waits until whatever was committed is certain: other tests of this server have transactions that began earlier.
-func (q *queue) certain() {
-	q.Helper()
-	for {
-		end, err := q.db.JournalEnd(q.Context())
-		q.ok(err)
-		uncertain, _, err := q.db.JournalAfter(q.Context(), end, 1)
-		q.ok(err)
-		if len(uncertain) == 0 {
-			return
-		}
-	}
 }
 
 var errOnPurpose = errors.New("on purpose")

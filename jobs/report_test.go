@@ -102,6 +102,7 @@ func (o *agency) run(id mesa.ReportID) *mesa.ReportRun {
 // trail lists what is recorded of a run.
 func (o *agency) trail(id mesa.ReportID) (types []mesa.EventType) {
 	o.Helper()
+	testkit.Certain(o.T, o.db)
 	for at := (db.Tail{}); ; {
 		events, err := o.db.EventsAfter(o.Context(), at, 1000)
 		o.ok(err)

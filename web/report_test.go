@@ -131,6 +131,7 @@ func (c *counter) signed(user mesa.UserID, lasts time.Duration) string {
 // downloads counts what is recorded.
 func (c *counter) downloads() (n int) {
 	c.Helper()
+	testkit.Certain(c.T, c.db)
 	events, err := c.db.EventsAfter(c.Context(), db.Tail{}, 1000)
 	c.ok(err)
 	for _, e := range events {

@@ -200,6 +200,7 @@ func TestTheRequestIDGoesIntoTheTrail(t *testing.T) {
 		}
 		res.Body.Close()
 		found := false
+		testkit.Certain(t, database)
 		for at := (db.Tail{}); ; {
 			events, err := database.EventsAfter(t.Context(), at, 100)
 			if err != nil {

@@ -67,28 +67,10 @@ func follow(t *testing.T, ctx context.Context, feed *bus.Feed, want func(*mesa.E
 	return events
 }
 
-// certain waits until whatever was committed is certain: other tests of this server have transactions that began earlier.
-func certain(t *testing.T, database *db.DB) {
-	t.Helper()
-	for {
-		end, err := database.JournalEnd(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		uncertain, _, err := database.JournalAfter(t.Context(), end, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(uncertain) == 0 {
-			return
-		}
-	}
-}
-
 func TestFollowersGetWhatEitherProcessCommits(t *testing.T) {
 	onEach(t, func(t *testing.T, one, two *db.DB, feed *bus.Feed) {
 		note(t, one, "before")
-		certain(t, one)
+		testkit.Certain(t, one)
 		all := follow(t, t.Context(), feed, everything)
 		some := follow(t, t.Context(), feed, func(e *mesa.Event) bool { return e.Text == "7" })
 		var writers sync.WaitGroup

@@ -32,12 +32,19 @@ const (
 	startWithin = 3 * time.Second // on a machine that is busy with other tests
 )
 
+// furnished names the template of databases with the demo institution and its history, which furnish makes.
+const furnished = "office"
+
+func furnish(t *testing.T) func(url string) {
+	return func(url string) {
+		works(t, "seed", "--documents", "50", "--database-url", url, "--data-dir", t.TempDir())
+	}
+}
+
 // onOffices runs a test on both databases, on PostgreSQL with a Redis of its own.
 func onOffices(t *testing.T, body func(o *office)) {
 	t.Helper()
-	testkit.EachClone(t, "office", func(url string) {
-		works(t, "seed", "--documents", "1", "--database-url", url, "--data-dir", t.TempDir())
-	}, func(t *testing.T, url string) {
+	testkit.EachClone(t, furnished, furnish(t), func(t *testing.T, url string) {
 		t.Parallel()
 		var flags []string
 		if strings.HasPrefix(url, "postgres") {
@@ -300,9 +307,7 @@ func officeWithRedis(t *testing.T) *harmedOffice {
 	t.Helper()
 	t.Parallel()
 	redis := testkit.StartRedis(t)
-	url := testkit.PostgresClone(t, "office", func(url string) {
-		works(t, "seed", "--documents", "1", "--database-url", url, "--data-dir", t.TempDir())
-	})
+	url := testkit.PostgresClone(t, furnished, furnish(t))
 	return &harmedOffice{openOffice(t, url, "--redis-url", redis.URL), redis}
 }
 

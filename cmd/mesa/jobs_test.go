@@ -16,7 +16,7 @@ func TestLookingAfterJobs(t *testing.T) {
 	testkit.EachDatabase(t, func(t *testing.T, database string) {
 		at := []string{"--database-url", database, "--data-dir", t.TempDir(), "--diagnostics"}
 		with := func(args ...string) []string { return append(args, at...) }
-		works(t, with("seed", "--documents", "1")...)
+		works(t, with("migrate")...)
 		works(t, with("user", "create", "--email", "ana@example.org", "--name", "Ana", "--role", "ADMIN", "--area", "MP")...)
 		token := strings.TrimSpace(works(t, with("token", "--email", "ana@example.org")...))
 		var job string

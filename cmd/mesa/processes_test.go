@@ -115,8 +115,7 @@ const (
 func startTwo(t *testing.T) *twoProcesses {
 	t.Helper()
 	p := &twoProcesses{redis: testkit.StartRedis(t)}
-	database := testkit.PostgresURL(t)
-	works(t, "seed", "--documents", "50", "--database-url", database, "--data-dir", t.TempDir())
+	database := testkit.PostgresClone(t, furnished, furnish(t))
 	p.flags = []string{"--database-url", database, "--redis-url", p.redis.URL, "--no-graphiql", "--metrics-addr", "127.0.0.1:0"}
 	p.one, p.two = startProcess(t, p.flags...), startProcess(t, p.flags...)
 	p.token = strings.TrimSpace(works(t, "token", "--email", "jefe.mesa@demo.mesa.pe", "--database-url", database))

@@ -76,25 +76,7 @@ var keyOrder = keyset{name: "api-keys", keys: []key{{"api_key.id", textKey}}, de
 
 // APIKeys lists all keys, the newest first. The caller has checked that the actor may look at them.
 func (db *DB) APIKeys(ctx context.Context, p Page) (Slice[*mesa.APIKey], error) {
-	var rows []*mesa.APIKey
-	q, total := db.read.NewSelect().Model(&rows), 0
-	if p.WithTotal {
-		n, err := q.Clone().Count(ctx)
-		if err != nil {
-			return Slice[*mesa.APIKey]{}, fmt.Errorf("count API keys: %w", err)
-		}
-		total = int(n)
-	}
-	q, err := keyOrder.apply(q, p)
-	if err != nil {
-		return Slice[*mesa.APIKey]{}, err
-	}
-	if err := q.Scan(ctx); err != nil {
-		return Slice[*mesa.APIKey]{}, fmt.Errorf("list API keys: %w", err)
-	}
-	s := slice(rows, p)
-	s.Total, s.Cursor = total, func(k *mesa.APIKey) string { return keyOrder.cursor(k.ID) }
-	return s, nil
+	return list(ctx, db.read.NewSelect(), keyOrder, func(k *mesa.APIKey) []any { return []any{k.ID} }, p)
 }
 
 // ClaimSubmission notes that a key hands in a document under an id of its own. It is false when the key did so before with the same input,

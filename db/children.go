@@ -9,119 +9,125 @@ import (
 	"github.com/mesapartes/mesa/mesa"
 )
 
-// ChildPage names one page of a list that hangs on a document; loaders batch all that share everything but the document.
-type ChildPage struct {
-	DocumentID mesa.DocumentID
-	First      int
-	After      string
-	WithTotal  bool
+// ChildPage names one page of a list that hangs on a parent; loaders batch all that share everything but the parent.
+type ChildPage[K ~string] struct {
+	Parent    K
+	First     int
+	After     string
+	WithTotal bool
 }
 
-// child is a list that hangs on documents.
-type child[T any] struct {
+// child is a list that hangs on parents.
+type child[K ~string, T any] struct {
 	table  string
+	key    string // column with the id of the parent
 	where  string // condition on the rows, "1 = 1" for all
 	keyset keyset // one column
-	parent func(*T) mesa.DocumentID
+	parent func(*T) K
 	value  func(*T) any
 }
 
-var derivationsOf = child[mesa.Derivation]{
-	table: "derivations", where: "1 = 1", keyset: keyset{name: "derivations", keys: []key{{"id", textKey}}},
+var derivationsOf = child[mesa.DocumentID, mesa.Derivation]{
+	table: "derivations", key: "document_id", where: "1 = 1", keyset: keyset{name: "derivations", keys: []key{{"id", textKey}}},
 	parent: func(l *mesa.Derivation) mesa.DocumentID { return l.DocumentID }, value: func(l *mesa.Derivation) any { return l.ID },
 }
 
-var timelineOf = child[mesa.Event]{
-	table: "events", where: "(type LIKE 'document.%' OR type LIKE 'derivation.%' OR type LIKE 'exchange.%')", keyset: keyset{name: "timeline", keys: []key{{"seq", numberKey}}},
+var timelineOf = child[mesa.DocumentID, mesa.Event]{
+	table: "events", key: "document_id", where: "(type LIKE 'document.%' OR type LIKE 'derivation.%' OR type LIKE 'exchange.%')",
+	keyset: keyset{name: "timeline", keys: []key{{"seq", numberKey}}},
 	parent: func(e *mesa.Event) mesa.DocumentID { return e.DocumentID }, value: func(e *mesa.Event) any { return e.Seq },
 }
 
 // DerivationPages finds pages of the legs of documents, in the order they were sent; every key is there. Keys that differ only in the
 // document cost one statement together (and one more with totals). The documents must come from this view.
-func (v *View) DerivationPages(ctx context.Context, keys []ChildPage) (map[ChildPage]*Slice[*mesa.Derivation], error) {
-	return childPages(ctx, v, derivationsOf, keys)
+func (v *View) DerivationPages(ctx context.Context, keys []ChildPage[mesa.DocumentID]) (map[ChildPage[mesa.DocumentID]]*Slice[*mesa.Derivation], error) {
+	return ofDocuments(ctx, v, derivationsOf, keys)
 }
 
 // TimelinePages finds pages of what happened to documents, oldest first, like DerivationPages.
-func (v *View) TimelinePages(ctx context.Context, keys []ChildPage) (map[ChildPage]*Slice[*mesa.Event], error) {
-	return childPages(ctx, v, timelineOf, keys)
+func (v *View) TimelinePages(ctx context.Context, keys []ChildPage[mesa.DocumentID]) (map[ChildPage[mesa.DocumentID]]*Slice[*mesa.Event], error) {
+	return ofDocuments(ctx, v, timelineOf, keys)
 }
 
-func childPages[T any](ctx context.Context, v *View, c child[T], keys []ChildPage) (map[ChildPage]*Slice[*T], error) {
-	alike := map[ChildPage][]mesa.DocumentID{}
+func ofDocuments[T any](ctx context.Context, v *View, c child[mesa.DocumentID, T], keys []ChildPage[mesa.DocumentID]) (map[ChildPage[mesa.DocumentID]]*Slice[*T], error) {
 	for _, key := range keys {
-		saw(ctx, key.DocumentID)
-		id := key.DocumentID
-		key.DocumentID = ""
-		alike[key] = append(alike[key], id)
+		saw(ctx, key.Parent)
 	}
-	pages := make(map[ChildPage]*Slice[*T], len(keys))
-	for shape, ids := range alike {
-		if err := c.load(ctx, v, shape, ids, pages); err != nil {
-			return nil, fmt.Errorf("%s by document: %w", c.table, err)
+	return c.pages(ctx, v.db.dialect, v.idb, keys)
+}
+
+// pages finds pages; every key is there. Keys that differ only in the parent cost one statement together, and one more with totals.
+func (c child[K, T]) pages(ctx context.Context, d dialect, idb bun.IDB, keys []ChildPage[K]) (map[ChildPage[K]]*Slice[*T], error) {
+	alike := map[ChildPage[K]][]K{}
+	for _, key := range keys {
+		parent := key.Parent
+		key.Parent = ""
+		alike[key] = append(alike[key], parent)
+	}
+	pages := make(map[ChildPage[K]]*Slice[*T], len(keys))
+	for shape, parents := range alike {
+		if err := c.load(ctx, d, idb, shape, parents, pages); err != nil {
+			return nil, fmt.Errorf("%s by %s: %w", c.table, c.key, err)
 		}
 	}
 	return pages, nil
 }
 
-// parents is the argument of perParent that lists the parents.
-func parents[K ~string](d dialect, ids []K) any {
-	texts := make([]string, len(ids))
-	for i, id := range ids {
-		texts[i] = string(id)
-	}
-	return d.parents(texts)
-}
-
-// load fetches the same page of many documents.
-func (c child[T]) load(ctx context.Context, v *View, shape ChildPage, ids []mesa.DocumentID, into map[ChildPage]*Slice[*T]) error {
+// load fetches the same page of many parents.
+func (c child[K, T]) load(ctx context.Context, d dialect, idb bun.IDB, shape ChildPage[K], parents []K, into map[ChildPage[K]]*Slice[*T]) error {
 	page := Page{First: &shape.First, After: shape.After}
 	if _, _, err := page.size(); err != nil {
 		return err
 	}
-	where, column := c.where, c.keyset.keys[0].expr
-	args := []any{parents(v.db.dialect, ids)}
+	where, args := c.where, []any{d.parents(texts(parents))}
 	if shape.After != "" {
 		place, err := c.keyset.place(shape.After, "after")
 		if err != nil {
 			return err
 		}
-		where += " AND " + column + " > ?"
+		where += " AND " + c.keyset.keys[0].expr + " " + c.keyset.sign(false) + " ?"
 		args = append(args, place...)
 	}
 	var rows []*T
 	args = append(args, shape.First+1)
-	if err := v.idb.NewRaw(v.db.dialect.perParent(c.table, "document_id", where, column), args...).Scan(ctx, &rows); err != nil {
+	if err := idb.NewRaw(d.perParent(c.table, c.key, where, c.keyset.order(false)), args...).Scan(ctx, &rows); err != nil {
 		return err
 	}
-	totals, err := c.totals(ctx, v, shape, ids)
+	totals, err := c.totals(ctx, idb, shape, parents)
 	if err != nil {
 		return err
 	}
-	byDocument := grouped(ids, rows, c.parent)
-	for id, rows := range byDocument {
+	for parent, rows := range grouped(parents, rows, c.parent) {
 		s := slice(rows, page)
-		s.Total, s.Cursor = totals[id], func(row *T) string { return c.keyset.cursor(c.value(row)) }
-		shape.DocumentID = id
+		s.Total, s.Cursor = totals[parent], func(row *T) string { return c.keyset.cursor(c.value(row)) }
+		shape.Parent = parent
 		into[shape] = &s
 	}
 	return nil
 }
 
+func texts[K ~string](ids []K) []string {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = string(id)
+	}
+	return list
+}
+
 // totals counts the whole lists, in one statement, when they were asked for.
-func (c child[T]) totals(ctx context.Context, v *View, shape ChildPage, ids []mesa.DocumentID) (map[mesa.DocumentID]int, error) {
-	totals := map[mesa.DocumentID]int{}
+func (c child[K, T]) totals(ctx context.Context, idb bun.IDB, shape ChildPage[K], parents []K) (map[K]int, error) {
+	totals := map[K]int{}
 	if !shape.WithTotal {
 		return totals, nil
 	}
 	var counts []struct {
-		DocumentID mesa.DocumentID
-		N          int
+		Parent K
+		N      int
 	}
-	err := v.idb.NewRaw("SELECT document_id, count(*) AS n FROM "+c.table+" WHERE document_id IN (?) AND "+c.where+" GROUP BY document_id",
-		bun.List(ids)).Scan(ctx, &counts)
+	err := idb.NewRaw("SELECT "+c.key+" AS parent, count(*) AS n FROM "+c.table+" WHERE "+c.key+" IN (?) AND "+c.where+" GROUP BY "+c.key,
+		bun.List(parents)).Scan(ctx, &counts)
 	for _, row := range counts {
-		totals[row.DocumentID] = row.N
+		totals[row.Parent] = row.N
 	}
 	return totals, err
 }

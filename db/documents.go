@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -19,26 +18,7 @@ func (v *View) Documents(ctx context.Context, f mesa.DocumentFilter, by mesa.Doc
 		v.sawAll(ctx)
 	}
 	order := documentOrders[by]
-	q := v.where(v.visible(v.idb.NewSelect().Model((*mesa.Document)(nil))), f)
-	total := 0
-	if p.WithTotal {
-		n, err := q.Clone().Count(ctx)
-		if err != nil {
-			return Slice[*mesa.Document]{}, fmt.Errorf("count documents: %w", err)
-		}
-		total = int(n)
-	}
-	q, err := order.apply(q, p)
-	if err != nil {
-		return Slice[*mesa.Document]{}, err
-	}
-	var rows []*mesa.Document
-	if err := q.Model(&rows).Scan(ctx); err != nil {
-		return Slice[*mesa.Document]{}, fmt.Errorf("list documents: %w", err)
-	}
-	s := slice(rows, p)
-	s.Total, s.Cursor = total, func(d *mesa.Document) string { return order.cursor(order.values(d)...) }
-	return s, nil
+	return list(ctx, v.where(v.visible(v.idb.NewSelect()), f), order.keyset, order.values, p)
 }
 
 // documentOrder is a keyset with the values of a document in it.

@@ -79,26 +79,7 @@ var integrationOrder = keyset{name: "integrations", keys: []key{{"integration.co
 
 // Integrations lists all integrations by code. The caller has checked that the actor may look at them.
 func (db *DB) Integrations(ctx context.Context, p Page) (Slice[*mesa.Integration], error) {
-	none := Slice[*mesa.Integration]{}
-	var rows []*mesa.Integration
-	q, total := db.read.NewSelect().Model(&rows), 0
-	if p.WithTotal {
-		n, err := q.Clone().Count(ctx)
-		if err != nil {
-			return none, fmt.Errorf("count integrations: %w", err)
-		}
-		total = int(n)
-	}
-	q, err := integrationOrder.apply(q, p)
-	if err != nil {
-		return none, err
-	}
-	if err := q.Scan(ctx); err != nil {
-		return none, fmt.Errorf("list integrations: %w", err)
-	}
-	s := slice(rows, p)
-	s.Total, s.Cursor = total, func(i *mesa.Integration) string { return integrationOrder.cursor(i.Code) }
-	return s, nil
+	return list(ctx, db.read.NewSelect(), integrationOrder, func(i *mesa.Integration) []any { return []any{i.Code} }, p)
 }
 
 // AllIntegrations are all integrations there are, the active ones alone if that is asked for.
@@ -214,73 +195,15 @@ func (db *DB) AttemptsByMessage(ctx context.Context, ids []mesa.MessageID) (map[
 	return grouped(ids, rows, func(a *mesa.ExchangeAttempt) mesa.MessageID { return a.MessageID }), nil
 }
 
-// MessagePage names one page of the messages of an integration; loaders batch all that share everything but the integration.
-type MessagePage struct {
-	IntegrationID mesa.IntegrationID
-	First         int
-	After         string
-	WithTotal     bool
+var messagesOf = child[mesa.IntegrationID, mesa.ExchangeMessage]{
+	table: "exchange_messages", key: "integration_id", where: "1 = 1", keyset: keyset{name: "messages", keys: []key{{"id", textKey}}, desc: true},
+	parent: func(m *mesa.ExchangeMessage) mesa.IntegrationID { return m.IntegrationID }, value: func(m *mesa.ExchangeMessage) any { return m.ID },
 }
-
-var messageOrder = keyset{name: "messages", keys: []key{{"id", textKey}}, desc: true}
 
 // MessagePages finds pages of the messages of integrations, the newest first; every key is there. Keys that differ only in the integration
 // cost one statement together (and one more with totals).
-func (db *DB) MessagePages(ctx context.Context, keys []MessagePage) (map[MessagePage]*Slice[*mesa.ExchangeMessage], error) {
-	alike := map[MessagePage][]mesa.IntegrationID{}
-	for _, key := range keys {
-		shape := key
-		shape.IntegrationID = ""
-		alike[shape] = append(alike[shape], key.IntegrationID)
-	}
-	pages := make(map[MessagePage]*Slice[*mesa.ExchangeMessage], len(keys))
-	for shape, ids := range alike {
-		if err := db.messagePages(ctx, shape, ids, pages); err != nil {
-			return nil, fmt.Errorf("messages by integration: %w", err)
-		}
-	}
-	return pages, nil
-}
-
-func (db *DB) messagePages(ctx context.Context, shape MessagePage, ids []mesa.IntegrationID, into map[MessagePage]*Slice[*mesa.ExchangeMessage]) error {
-	page := Page{First: &shape.First, After: shape.After}
-	if _, _, err := page.size(); err != nil {
-		return err
-	}
-	where, args := "1 = 1", []any{parents(db.dialect, ids)}
-	if shape.After != "" {
-		place, err := messageOrder.place(shape.After, "after")
-		if err != nil {
-			return err
-		}
-		where, args = "id < ?", append(args, place...)
-	}
-	var rows []*mesa.ExchangeMessage
-	statement := db.dialect.perParent("exchange_messages", "integration_id", where, "id DESC")
-	if err := db.read.NewRaw(statement, append(args, shape.First+1)...).Scan(ctx, &rows); err != nil {
-		return err
-	}
-	totals := map[mesa.IntegrationID]int{}
-	if shape.WithTotal {
-		var counts []struct {
-			IntegrationID mesa.IntegrationID
-			N             int
-		}
-		err := db.read.NewRaw("SELECT integration_id, count(*) AS n FROM exchange_messages WHERE integration_id IN (?) GROUP BY integration_id", bun.List(ids)).Scan(ctx, &counts)
-		if err != nil {
-			return err
-		}
-		for _, row := range counts {
-			totals[row.IntegrationID] = row.N
-		}
-	}
-	for id, rows := range grouped(ids, rows, func(m *mesa.ExchangeMessage) mesa.IntegrationID { return m.IntegrationID }) {
-		s := slice(rows, page)
-		s.Total, s.Cursor = totals[id], func(m *mesa.ExchangeMessage) string { return messageOrder.cursor(m.ID) }
-		shape.IntegrationID = id
-		into[shape] = &s
-	}
-	return nil
+func (db *DB) MessagePages(ctx context.Context, keys []ChildPage[mesa.IntegrationID]) (map[ChildPage[mesa.IntegrationID]]*Slice[*mesa.ExchangeMessage], error) {
+	return messagesOf.pages(ctx, db.dialect, db.read, keys)
 }
 
 // MessagesToFollow are messages of an integration of which the other side is to be asked how they stand, at most limit: those first that

@@ -35,30 +35,11 @@ var jobOrder = keyset{name: "jobs", keys: []key{{"job.id", textKey}}, desc: true
 
 // Jobs lists jobs, the newest first.
 func (db *DB) Jobs(ctx context.Context, f mesa.JobFilter, p Page) (Slice[*mesa.Job], error) {
-	none := Slice[*mesa.Job]{}
-	q := db.read.NewSelect().Model((*mesa.Job)(nil))
+	q := db.read.NewSelect()
 	q = whereIn(q, "job.state", f.States)
 	q = whereIn(q, "job.kind", f.Kinds)
 	q = whereIn(q, "job.queue", f.Queues)
-	total := 0
-	if p.WithTotal {
-		n, err := q.Clone().Count(ctx)
-		if err != nil {
-			return none, fmt.Errorf("count jobs: %w", err)
-		}
-		total = int(n)
-	}
-	q, err := jobOrder.apply(q, p)
-	if err != nil {
-		return none, err
-	}
-	var rows []*mesa.Job
-	if err := q.Model(&rows).Scan(ctx); err != nil {
-		return none, fmt.Errorf("list jobs: %w", err)
-	}
-	s := slice(rows, p)
-	s.Total, s.Cursor = total, func(j *mesa.Job) string { return jobOrder.cursor(j.ID) }
-	return s, nil
+	return list(ctx, q, jobOrder, func(j *mesa.Job) []any { return []any{j.ID} }, p)
 }
 
 // Queues says how the queues stand, in the order of mesa.JobQueues.

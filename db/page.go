@@ -1,8 +1,10 @@
 package db
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -96,11 +98,15 @@ func (k keyset) beyond(q *bun.SelectQuery, place []any, before bool) *bun.Select
 	for i, key := range k.keys {
 		exprs[i] = key.expr
 	}
-	sign := ">"
+	return q.Where("("+strings.Join(exprs, ", ")+") "+k.sign(before)+" (?)", bun.List(place))
+}
+
+// sign compares what follows a place in the direction of the list, or (before) precedes it, with the place.
+func (k keyset) sign(before bool) string {
 	if k.desc != before {
-		sign = "<"
+		return "<"
 	}
-	return q.Where("("+strings.Join(exprs, ", ")+") "+sign+" (?)", bun.List(place))
+	return ">"
 }
 
 // cursor names a place: base64url of a JSON list of the order's name and the values of its columns.
@@ -182,6 +188,35 @@ func (k keyset) apply(q *bun.SelectQuery, p Page) (*bun.SelectQuery, error) {
 		q = k.beyond(q, place, bound.before)
 	}
 	return q.OrderExpr(k.order(fromEnd)).Limit(int64(n) + 1), nil
+}
+
+// list reads a page of what a query without model and order finds, rows with their relations, and counts all of it when that is asked for.
+// values are those of the order's columns in a row.
+func list[T any](ctx context.Context, q *bun.SelectQuery, order keyset, values func(*T) []any, p Page, relations ...string) (Slice[*T], error) {
+	none, total := Slice[*T]{}, 0
+	q = q.Model((*T)(nil))
+	if p.WithTotal {
+		n, err := q.Clone().Count(ctx)
+		if err != nil {
+			return none, fmt.Errorf("count %s: %w", order.name, err)
+		}
+		total = int(n)
+	}
+	q, err := order.apply(q, p)
+	if err != nil {
+		return none, err
+	}
+	var rows []*T
+	q = q.Model(&rows)
+	for _, name := range relations {
+		q = q.Relation(name)
+	}
+	if err := q.Scan(ctx); err != nil {
+		return none, fmt.Errorf("list %s: %w", order.name, err)
+	}
+	s := slice(rows, p)
+	s.Total, s.Cursor = total, func(row *T) string { return order.cursor(values(row)...) }
+	return s, nil
 }
 
 // slice cuts the extra row off and puts a page from the end into the order of the list.

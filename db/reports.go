@@ -45,23 +45,24 @@ func (tx *Tx) KeepReport(ctx context.Context, id mesa.ReportID, f ReportFile) er
 	return nil
 }
 
-func (db *DB) reports(idb bun.IDB, into *[]*mesa.ReportRun) *bun.SelectQuery {
+// reports selects runs with their jobs.
+func reports(idb bun.IDB, into *[]*mesa.ReportRun) *bun.SelectQuery {
 	return idb.NewSelect().Model(into).Relation("Job")
 }
 
 // ReportsByID finds runs with their jobs; the others are missing from the map. Whoever asks has checked that they may.
 func (db *DB) ReportsByID(ctx context.Context, ids []mesa.ReportID) (map[mesa.ReportID]*mesa.ReportRun, error) {
 	var rows []*mesa.ReportRun
-	if err := db.reports(db.read, &rows).Where("report_run.id IN (?)", bun.List(ids)).Scan(ctx); err != nil {
+	if err := reports(db.read, &rows).Where("report_run.id IN (?)", bun.List(ids)).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("reports by id: %w", err)
 	}
 	return byID(rows, func(r *mesa.ReportRun) mesa.ReportID { return r.ID }), nil
 }
 
 // Report is a run with its job, from within the transaction; NotFound when there is none.
-func (tx *Tx) Report(ctx context.Context, where string, arg any) (*mesa.ReportRun, error) {
+func (tx *Tx) Report(ctx context.Context, id mesa.ReportID) (*mesa.ReportRun, error) {
 	var rows []*mesa.ReportRun
-	if err := tx.db.reports(tx.Tx, &rows).Where(where, arg).Scan(ctx); err != nil {
+	if err := reports(tx.Tx, &rows).Where("report_run.id = ?", id).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("read report: %w", err)
 	}
 	if len(rows) == 0 {
@@ -74,27 +75,8 @@ var reportOrder = keyset{name: "reports", keys: []key{{"report_run.id", textKey}
 
 // Reports lists the runs that a user asked for, the latest first.
 func (db *DB) Reports(ctx context.Context, user mesa.UserID, p Page) (Slice[*mesa.ReportRun], error) {
-	none := Slice[*mesa.ReportRun]{}
-	var rows []*mesa.ReportRun
-	q := db.reports(db.read, &rows).Where("report_run.requested_by_id = ?", user)
-	total := 0
-	if p.WithTotal {
-		n, err := db.read.NewSelect().Model((*mesa.ReportRun)(nil)).Where("requested_by_id = ?", user).Count(ctx)
-		if err != nil {
-			return none, fmt.Errorf("count reports: %w", err)
-		}
-		total = int(n)
-	}
-	q, err := reportOrder.apply(q, p)
-	if err != nil {
-		return none, err
-	}
-	if err := q.Scan(ctx); err != nil {
-		return none, fmt.Errorf("list reports: %w", err)
-	}
-	s := slice(rows, p)
-	s.Total, s.Cursor = total, func(r *mesa.ReportRun) string { return reportOrder.cursor(r.ID) }
-	return s, nil
+	q := db.read.NewSelect().Where("report_run.requested_by_id = ?", user)
+	return list(ctx, q, reportOrder, func(r *mesa.ReportRun) []any { return []any{r.ID} }, p, "Job")
 }
 
 // UnfinishedReports lists the runs of a user that wait or run.

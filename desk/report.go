@@ -64,7 +64,7 @@ func (d *Desk) RequestReport(ctx context.Context, by *mesa.Actor, in RequestRepo
 			return err
 		})
 		if err == nil {
-			run, err = tx.Report(ctx, "report_run.id = ?", result.ID)
+			run, err = tx.Report(ctx, result.ID)
 		}
 		return err
 	})
@@ -142,7 +142,7 @@ func (d *Desk) requestReport(ctx context.Context, tx *db.Tx, by *mesa.Actor, in 
 // CancelReport cancels a run that the actor asked for, or (with the permission to manage jobs) anybody's. One that ended stays as it is.
 func (d *Desk) CancelReport(ctx context.Context, by *mesa.Actor, id mesa.ReportID) (run *mesa.ReportRun, err error) {
 	err = d.write(ctx, by, func(tx *db.Tx) error {
-		if run, err = tx.Report(ctx, "report_run.id = ?", id); err != nil {
+		if run, err = tx.Report(ctx, id); err != nil {
 			return err
 		}
 		if run.RequestedByID != by.UserID && !by.MayEverywhere(mesa.MayManageJobs) {

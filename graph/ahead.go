@@ -131,18 +131,18 @@ func ownSelections(ctx context.Context) ast.SelectionSet {
 }
 
 // childPages are the pages that a field asks for, one per document, as the field's resolver will name them.
-func childPages(ctx context.Context, field graphql.CollectedField, docs []*mesa.Document) []db.ChildPage {
+func childPages(ctx context.Context, field graphql.CollectedField, docs []*mesa.Document) []db.ChildPage[mesa.DocumentID] {
 	op := graphql.GetOperationContext(ctx)
 	args := field.ArgumentMap(op.Variables)
 	first, errFirst := graphql.UnmarshalInt(args["first"])
 	after, _ := args["after"].(string)
-	page := db.ChildPage{First: db.DefaultPage, After: after, WithTotal: selectsOf(op, field.Selections, "totalCount")}
+	page := db.ChildPage[mesa.DocumentID]{First: db.DefaultPage, After: after, WithTotal: selectsOf(op, field.Selections, "totalCount")}
 	if args["first"] != nil && errFirst == nil {
 		page.First = first
 	}
-	keys := make([]db.ChildPage, len(docs))
+	keys := make([]db.ChildPage[mesa.DocumentID], len(docs))
 	for i, doc := range docs {
-		page.DocumentID = doc.ID
+		page.Parent = doc.ID
 		keys[i] = page
 	}
 	return keys

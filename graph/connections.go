@@ -29,8 +29,8 @@ func page(ctx context.Context, first, last *int, after, before *string) db.Page 
 	return db.Page{First: first, Last: last, After: deref(after), Before: deref(before), WithTotal: selects(ctx, "totalCount")}
 }
 
-func childPage(ctx context.Context, id mesa.DocumentID, first *int, after *string) db.ChildPage {
-	p := db.ChildPage{DocumentID: id, First: db.DefaultPage, After: deref(after), WithTotal: selects(ctx, "totalCount")}
+func childPage[K ~string](ctx context.Context, parent K, first *int, after *string) db.ChildPage[K] {
+	p := db.ChildPage[K]{Parent: parent, First: db.DefaultPage, After: deref(after), WithTotal: selects(ctx, "totalCount")}
 	if first != nil {
 		p.First = *first
 	}

@@ -30,11 +30,7 @@ func (r *Resolver) integrations(ctx context.Context, p db.Page) (*model.Integrat
 }
 
 func (r *Resolver) messages(ctx context.Context, id mesa.IntegrationID, first *int, after *string) (*model.ExchangeMessageConnection, error) {
-	p := db.MessagePage{IntegrationID: id, First: db.DefaultPage, After: deref(after), WithTotal: selects(ctx, "totalCount")}
-	if first != nil {
-		p.First = *first
-	}
-	s, err := loadersOf(ctx).MessagePages.Load(ctx, p)
+	s, err := loadersOf(ctx).MessagePages.Load(ctx, childPage(ctx, id, first, after))
 	if err != nil {
 		return nil, err
 	}

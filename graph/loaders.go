@@ -27,14 +27,14 @@ type loaders struct {
 	Event                    *dataloadgen.Loader[mesa.EventID, *mesa.Event]
 	LegsByDocument           *dataloadgen.Loader[mesa.DocumentID, []*mesa.Derivation]
 	ArchiveRecordsByDocument *dataloadgen.Loader[mesa.DocumentID, []*mesa.ArchiveRecord]
-	DerivationPages          *dataloadgen.Loader[db.ChildPage, *db.Slice[*mesa.Derivation]]
-	TimelinePages            *dataloadgen.Loader[db.ChildPage, *db.Slice[*mesa.Event]]
+	DerivationPages          *dataloadgen.Loader[db.ChildPage[mesa.DocumentID], *db.Slice[*mesa.Derivation]]
+	TimelinePages            *dataloadgen.Loader[db.ChildPage[mesa.DocumentID], *db.Slice[*mesa.Event]]
 	Job                      *dataloadgen.Loader[mesa.JobID, *mesa.Job]
 	Report                   *dataloadgen.Loader[mesa.ReportID, *mesa.ReportRun]
 	AttemptsByJob            *dataloadgen.Loader[mesa.JobID, []*mesa.JobAttempt]
 	Integration              *dataloadgen.Loader[mesa.IntegrationID, *mesa.Integration]
 	Message                  *dataloadgen.Loader[mesa.MessageID, *mesa.ExchangeMessage]
-	MessagePages             *dataloadgen.Loader[db.MessagePage, *db.Slice[*mesa.ExchangeMessage]]
+	MessagePages             *dataloadgen.Loader[db.ChildPage[mesa.IntegrationID], *db.Slice[*mesa.ExchangeMessage]]
 	AttemptsByMessage        *dataloadgen.Loader[mesa.MessageID, []*mesa.ExchangeAttempt]
 }
 

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -157,16 +158,9 @@ func (tx *Tx) claim(ctx context.Context, c Claim) ([]*mesa.Job, error) {
 		tx.touched.job(j.ID)
 	}
 	slices.SortFunc(jobs, func(a, b *mesa.Job) int {
-		return cmpOr(a.Priority-b.Priority, a.RunAt.Compare(b.RunAt))
+		return cmp.Or(a.Priority-b.Priority, a.RunAt.Compare(b.RunAt))
 	})
 	return jobs, nil
-}
-
-func cmpOr(first, second int) int {
-	if first != 0 {
-		return first
-	}
-	return second
 }
 
 // Beat is what a worker says of a job that it has.
@@ -231,7 +225,7 @@ type End struct {
 
 // EndJob notes the end of an attempt, with what it did (also, which may be nil) in the same transaction: the effects of a job and its end
 // are there together or not at all. also is given the job as it ends. ErrFenced, and nothing is done, when the job is not the worker's any more.
-func (db *DB) EndJob(ctx context.Context, job *mesa.Job, end End, also func(tx *Tx, job *mesa.Job) error) (after *mesa.Job, err error) {
+func (db *DB) EndJob(ctx context.Context, job *mesa.Job, end End, also func(ctx context.Context, tx *Tx, job *mesa.Job) error) (after *mesa.Job, err error) {
 	var result json.RawMessage
 	if end.Result != nil {
 		if result, err = json.Marshal(end.Result); err != nil {
@@ -248,7 +242,7 @@ func (db *DB) EndJob(ctx context.Context, job *mesa.Job, end End, also func(tx *
 		}
 		endJob(after, now, end, result)
 		if also != nil {
-			if err := also(tx, after); err != nil {
+			if err := also(ctx, tx, after); err != nil {
 				return err
 			}
 		}

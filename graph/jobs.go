@@ -13,10 +13,10 @@ import (
 
 // forManagers is a text that only who manages jobs may see, nil for others and when it is empty.
 func forManagers(ctx context.Context, text mesa.Text) *string {
-	if text == "" || !mayManageJobs(ctx) {
+	if !mayManageJobs(ctx) {
 		return nil
 	}
-	return ptr(string(text))
+	return given(string(text))
 }
 
 func mayManageJobs(ctx context.Context) bool {
@@ -94,17 +94,13 @@ func (r *Resolver) schedules(ctx context.Context) ([]*model.Schedule, error) {
 	if err := r.requireJobs(ctx); err != nil {
 		return nil, err
 	}
-	fires, err := r.DB.LastFires(ctx)
+	entries, err := jobs.Standings(ctx, r.DB, catalogueOf(ctx).Calendar.Zone())
 	if err != nil {
 		return nil, err
 	}
-	now, zone := r.DB.Now(), catalogueOf(ctx).Calendar.Zone()
-	list := make([]*model.Schedule, len(mesa.ScheduleEntries))
-	for i, entry := range mesa.ScheduleEntries {
-		list[i] = &model.Schedule{Name: entry.Name, Cron: entry.Cron, Kind: entry.Kind, NextRun: jobs.NextDue(entry, now, zone).UTC()}
-		if fire, fired := fires[entry.Name]; fired {
-			list[i].LastRun, list[i].LastResult = &fire.FiredAt, fire.Result
-		}
+	list := make([]*model.Schedule, len(entries))
+	for i, e := range entries {
+		list[i] = &model.Schedule{Name: e.Name, Cron: e.Cron, Kind: e.Kind, NextRun: e.NextRun, LastRun: e.LastRun, LastResult: e.LastResult}
 	}
 	return list, nil
 }

@@ -133,7 +133,7 @@ func (p *Pool) call(ctx context.Context, w *Work) (out outcome) {
 }
 
 // also is what is to be done in the transaction that ends the attempt, nil for nothing.
-func (o outcome) also() func(*db.Tx, *mesa.Job) error {
+func (o outcome) also() func(context.Context, *db.Tx, *mesa.Job) error {
 	if o.err == nil {
 		return o.done.Also
 	}
@@ -218,7 +218,7 @@ const (
 )
 
 // store ends a job with its effects; effect says that the error is that of the effects.
-func (p *Pool) store(ctx context.Context, job *mesa.Job, end db.End, also func(*db.Tx, *mesa.Job) error) (after *mesa.Job, effect bool, err error) {
+func (p *Pool) store(ctx context.Context, job *mesa.Job, end db.End, also func(context.Context, *db.Tx, *mesa.Job) error) (after *mesa.Job, effect bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timing.Lease)
 	defer cancel()
 	switch {
@@ -229,9 +229,9 @@ func (p *Pool) store(ctx context.Context, job *mesa.Job, end db.End, also func(*
 		after, err = p.succeed(ctx, job, end.Result)
 		return after, false, err
 	}
-	after, err = p.db.EndJob(ctx, job, end, func(tx *db.Tx, job *mesa.Job) error {
+	after, err = p.db.EndJob(ctx, job, end, func(ctx context.Context, tx *db.Tx, job *mesa.Job) error {
 		effect = true
-		err := also(tx, job)
+		err := also(ctx, tx, job)
 		effect = err != nil
 		return err
 	})

@@ -69,7 +69,7 @@ func (x Exchange) send(ctx context.Context, w *Work) (Done, error) {
 	if call.ErrorCode == "" {
 		return Done{
 			Result: map[string]any{"exchangeCode": m.ExchangeCode, "remoteId": call.Remote.ID, "state": call.Remote.State},
-			Also: func(tx *db.Tx, _ *mesa.Job) error {
+			Also: func(ctx context.Context, tx *db.Tx, _ *mesa.Job) error {
 				return x.conclude(ctx, tx, m.ID, mesa.AttemptToSend, call, func(m *mesa.ExchangeMessage) ([]mesa.EventType, error) {
 					return m.Accepted(tx.Now(), call.Remote)
 				})
@@ -81,7 +81,7 @@ func (x Exchange) send(ctx context.Context, w *Work) (Done, error) {
 	}
 	wait = &Failure{Code: call.ErrorCode, Err: errors.New(call.Problem), Permanent: !call.Temporary, RetryIn: x.scaled(mesa.ExchangeRetryAfter(w.Job.Attempt+1, rand.Float64()))}
 	wait.RetryIn = max(wait.RetryIn, x.scaled(call.RetryAfter))
-	wait.Also = func(tx *db.Tx, job *mesa.Job) error {
+	wait.Also = func(ctx context.Context, tx *db.Tx, job *mesa.Job) error {
 		return x.conclude(ctx, tx, m.ID, mesa.AttemptToSend, call, func(m *mesa.ExchangeMessage) ([]mesa.EventType, error) {
 			return m.Failed(tx.Now(), nextTry(job), call.ErrorCode, call.Problem)
 		})
@@ -115,7 +115,7 @@ func (x Exchange) begin(ctx context.Context, id mesa.MessageID) (m *mesa.Exchang
 		}
 		m = found
 		if wait = x.admit(tx, to, to.IsActive && to.CanSend); wait != nil {
-			wait.Also = func(tx *db.Tx, job *mesa.Job) error { return x.putOff(ctx, tx, id, job, wait) }
+			wait.Also = func(ctx context.Context, tx *db.Tx, job *mesa.Job) error { return x.putOff(ctx, tx, id, job, wait) }
 			return nil
 		}
 		if err := tx.SaveIntegration(ctx, to); err != nil {
@@ -145,7 +145,6 @@ func (x Exchange) admit(tx *db.Tx, to *mesa.Integration, isOn bool) *Failure {
 
 // putOff notes that a message has to wait although nothing was tried.
 func (x Exchange) putOff(ctx context.Context, tx *db.Tx, id mesa.MessageID, job *mesa.Job, why *Failure) error {
-	ctx = context.WithoutCancel(ctx)
 	m, err := tx.Message(ctx, id, "messageId")
 	if err != nil || !m.IsWaiting() {
 		return err
@@ -167,7 +166,6 @@ func (x Exchange) putOff(ctx context.Context, tx *db.Tx, id mesa.MessageID, job 
 
 // conclude notes how a call about a message went: in the log, in the message, and in the health of the integration.
 func (x Exchange) conclude(ctx context.Context, tx *db.Tx, id mesa.MessageID, kind mesa.AttemptKind, call *mesa.ExchangeCall, tell func(*mesa.ExchangeMessage) ([]mesa.EventType, error)) error {
-	ctx = context.WithoutCancel(ctx) // of the attempt, which may have been cancelled
 	m, err := tx.Message(ctx, id, "messageId")
 	if err != nil {
 		return err

@@ -67,7 +67,7 @@ func TestWhoWasTakenForDeadCannotEndWhatAnotherTookOver(t *testing.T) {
 		q.work(quick)
 		q.ended(zombie.ID)
 		effects := 0
-		_, err := q.db.EndJob(q.Context(), zombie, db.End{Outcome: mesa.AttemptSucceeded}, func(*db.Tx, *mesa.Job) error {
+		_, err := q.db.EndJob(q.Context(), zombie, db.End{Outcome: mesa.AttemptSucceeded}, func(context.Context, *db.Tx, *mesa.Job) error {
 			effects++
 			return nil
 		})
@@ -135,7 +135,7 @@ func TestTheEffectsOfAJobAndItsEndAreThereTogetherOrNotAtAll(t *testing.T) {
 		undone := make(chan error, 1)
 		q.handle(func(context.Context, *jobs.Work) (jobs.Done, error) {
 			return jobs.Done{
-				Also: func(tx *db.Tx, _ *mesa.Job) error {
+				Also: func(ctx context.Context, tx *db.Tx, _ *mesa.Job) error {
 					if _, err := tx.PauseQueue(context.Background(), "maintenance", true); err != nil {
 						return err
 					}
@@ -233,7 +233,7 @@ func TestAJobThatAFrozenProcessHasLockedIsRescued(t *testing.T) {
 	j := q.taken(time.Millisecond)
 	locked, thaw, thawed := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {
-		_, err := frozen.db.EndJob(context.Background(), j, db.End{Outcome: mesa.AttemptSucceeded}, func(*db.Tx, *mesa.Job) error {
+		_, err := frozen.db.EndJob(context.Background(), j, db.End{Outcome: mesa.AttemptSucceeded}, func(context.Context, *db.Tx, *mesa.Job) error {
 			close(locked)
 			<-thaw
 			return nil

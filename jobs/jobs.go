@@ -30,9 +30,9 @@ type Handlers map[mesa.JobKind]Handler
 
 // Done is what an attempt that succeeded leaves.
 type Done struct {
-	Result any                                  // at most some KB, as JSON, for administrators
-	Also   func(tx *db.Tx, job *mesa.Job) error // done in the transaction that ends the job, with it or not at all
-	Undo   func(ctx context.Context, why error) // called when Also certainly was not done
+	Result any                                                       // at most some KB, as JSON, for administrators
+	Also   func(ctx context.Context, tx *db.Tx, job *mesa.Job) error // done in the transaction that ends the job, with it or not at all
+	Undo   func(ctx context.Context, why error)                      // called when Also certainly was not done
 }
 
 // Failure says how an attempt failed. Any other error counts as a failure with code ERROR that is tried again.
@@ -45,7 +45,7 @@ type Failure struct {
 
 	// Also is done in the transaction that ends the attempt, with it or not at all, however it ends: the job tells whether it waits for
 	// another attempt (and until when), failed or was cancelled.
-	Also func(tx *db.Tx, job *mesa.Job) error
+	Also func(ctx context.Context, tx *db.Tx, job *mesa.Job) error
 }
 
 // Error says what went wrong.

@@ -32,7 +32,7 @@ func Report(database *db.DB, store files.Store) Handler {
 		}
 		return Done{
 			Result: file,
-			Also:   func(tx *db.Tx, _ *mesa.Job) error { return tx.KeepReport(context.WithoutCancel(ctx), id, file) },
+			Also:   func(ctx context.Context, tx *db.Tx, _ *mesa.Job) error { return tx.KeepReport(ctx, id, file) },
 			Undo:   func(ctx context.Context, _ error) { _ = store.Remove(ctx, file.Key) }, // else it is found later to belong to nobody
 		}, nil
 	}

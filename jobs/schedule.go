@@ -71,6 +71,30 @@ func (s *Schedule) fire(ctx context.Context, entry mesa.ScheduleEntry) {
 	}
 }
 
+// Standing is how an entry of the schedule stands.
+type Standing struct {
+	mesa.ScheduleEntry
+	NextRun    time.Time
+	LastRun    *time.Time     // nil when it never was due
+	LastResult *mesa.JobState // of the job of LastRun, nil when that is forgotten
+}
+
+// Standings says how all entries of the schedule stand.
+func Standings(ctx context.Context, database *db.DB, zone *time.Location) ([]Standing, error) {
+	fires, err := database.LastFires(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Standing, len(mesa.ScheduleEntries))
+	for i, entry := range mesa.ScheduleEntries {
+		list[i] = Standing{ScheduleEntry: entry, NextRun: NextDue(entry, database.Now(), zone).UTC()}
+		if fire, fired := fires[entry.Name]; fired {
+			list[i].LastRun, list[i].LastResult = &fire.FiredAt, fire.Result
+		}
+	}
+	return list, nil
+}
+
 // NextDue is when an entry is due next after an instant.
 func NextDue(entry mesa.ScheduleEntry, after time.Time, zone *time.Location) time.Time {
 	return parse(entry).Next(after.In(zone))

@@ -159,7 +159,7 @@ func (jobStatsCmd) Run(out *streams, s *settings) error {
 		if err != nil {
 			return err
 		}
-		fires, err := st.LastFires(out.ctx)
+		schedule, err := jobs.Standings(out.ctx, st.DB, by.Catalogue.Calendar.Zone())
 		if err != nil {
 			return err
 		}
@@ -176,15 +176,15 @@ func (jobStatsCmd) Run(out *streams, s *settings) error {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", one.ID, instant(one.StartedAt), instant(one.LastSeenAt), one.Running)
 		}
 		fmt.Fprintln(w, "\nSCHEDULE\tCRON\tLAST\tNEXT\tRESULT")
-		for _, entry := range mesa.ScheduleEntries {
-			next, last, result := jobs.NextDue(entry, st.Now(), by.Catalogue.Calendar.Zone()), time.Time{}, mesa.JobState("")
-			if fire, fired := fires[entry.Name]; fired {
-				last = fire.FiredAt
-				if fire.Result != nil {
-					result = *fire.Result
-				}
+		for _, e := range schedule {
+			last, result := time.Time{}, mesa.JobState("")
+			if e.LastRun != nil {
+				last = *e.LastRun
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", entry.Name, entry.Cron, instant(last), instant(next), cmp.Or(result, "-"))
+			if e.LastResult != nil {
+				result = *e.LastResult
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.Name, e.Cron, instant(last), instant(e.NextRun), cmp.Or(result, "-"))
 		}
 		return w.Flush()
 	})

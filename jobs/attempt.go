@@ -92,7 +92,8 @@ func (p *Pool) handle(ctx context.Context, a *attempt) outcome {
 			switch {
 			case !open:
 				changes = nil
-			case now.Epoch != a.work.Job.Epoch:
+			case now.Epoch < a.work.Job.Epoch: // read before this attempt began
+			case now.Epoch > a.work.Job.Epoch:
 				a.end(ErrFenced)
 			case now.CancelRequestedAt != nil:
 				a.end(ErrCancelled)

@@ -221,7 +221,9 @@ func TestWhatMayPassIsTriedAgain(t *testing.T) {
 				}
 				log := o.attempts(m)
 				if len(log) != 2 || string(log[0].ErrorCode) != name || log[1].ErrorCode != "" || log[1].HTTPStatus != 200 || log[1].RemoteAddr == "" {
-					o.Errorf("the log is %+v %+v", log[0], log[1:])
+					for _, a := range log {
+						o.Errorf("the log has %+v", *a)
+					}
 				}
 				asked := o.neighbour.requests()
 				if len(asked) != 2 || asked[0] != asked[1] || !strings.Contains(asked[0], m.ExchangeCode) {

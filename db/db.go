@@ -6,6 +6,7 @@ package db
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -31,10 +32,12 @@ type Options struct {
 	MaxConns int              // to PostgreSQL; default 4 per CPU, at least 16
 	Now      func() time.Time // the one clock; default time.Now
 	Log      *slog.Logger     // default: discard
-	SlowAt   time.Duration    // statements from here on are logged; 0 logs none
+	SlowAt   time.Duration    // statements from here on are slow; 0: none is
 	Changed  func(Change)     // told of each commit before whoever made it goes on; it must not take long
 
 	JobsChanged func(JobChange) // the same for jobs
+
+	Cause func(ctx context.Context) (operation, field string) // says for whom a statement runs
 }
 
 // DB is an open database. On SQLite one connection writes and several read; on PostgreSQL both are the same pool.
@@ -49,6 +52,13 @@ type DB struct {
 
 	catalogue   atomic.Pointer[mesa.Catalogue]
 	catalogueMu sync.Mutex
+
+	statements *statements
+	process    string // tells this one's figures from those of other processes
+
+	slowMu     sync.Mutex
+	slowDay    mesa.Date
+	slowStored map[string]int64 // by fingerprint, how many slow executions are in the database
 }
 
 // Open connects to "sqlite://path" or "postgres://…". It does not migrate.
@@ -59,7 +69,10 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	db := &DB{now: opts.Now, log: opts.Log, changed: opts.Changed, jobsChanged: opts.JobsChanged}
+	db := &DB{
+		now: opts.Now, log: opts.Log, changed: opts.Changed, jobsChanged: opts.JobsChanged,
+		statements: newStatements(opts), process: rand.Text(), slowStored: map[string]int64{},
+	}
 	if err := db.connect(url, opts); err != nil {
 		return nil, err
 	}
@@ -98,7 +111,7 @@ func (db *DB) connectPostgres(url string, opts Options) error {
 	pool.SetMaxIdleConns(conns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	db.dialect = postgres{}
-	db.write = watched(bun.NewDB(pool, pgdialect.New(), bun.WithDiscardUnknownColumns()), opts)
+	db.write = bun.NewDB(pool, pgdialect.New(), bun.WithDiscardUnknownColumns()).WithQueryHook(db.statements)
 	db.read = db.write
 	return nil
 }
@@ -137,14 +150,9 @@ func (db *DB) connectSQLite(path string, opts Options) error {
 	reader.SetMaxOpenConns(readers)
 	reader.SetMaxIdleConns(readers)
 	db.dialect = sqlite{}
-	db.write = watched(bun.NewDB(writer, sqlitedialect.New(), bun.WithDiscardUnknownColumns()), opts)
-	db.read = watched(bun.NewDB(reader, sqlitedialect.New(), bun.WithDiscardUnknownColumns()), opts)
+	db.write = bun.NewDB(writer, sqlitedialect.New(), bun.WithDiscardUnknownColumns()).WithQueryHook(db.statements)
+	db.read = bun.NewDB(reader, sqlitedialect.New(), bun.WithDiscardUnknownColumns()).WithQueryHook(db.statements)
 	return nil
-}
-
-// watched counts and times every statement.
-func watched(b *bun.DB, opts Options) *bun.DB {
-	return b.WithQueryHook(statements{log: opts.Log, slowAt: opts.SlowAt})
 }
 
 // Ping says whether the database answers.

@@ -10,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/uptrace/bun"
 	sqlite3 "modernc.org/sqlite"
+
+	"github.com/mesapartes/mesa/mesa"
 )
 
 // dialect is every difference between the two databases, by name.
@@ -71,6 +73,9 @@ type dialect interface {
 
 	// upkeep are the statements that keep the database quick.
 	upkeep() []string
+
+	// explain is the plan of a statement that reads, and what could be better about it.
+	explain(ctx context.Context, tx bun.Tx, statement string) (plan string, advice []mesa.Advice, err error)
 
 	isUnique(err error) bool
 	isRetryable(err error) bool

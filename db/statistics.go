@@ -134,6 +134,18 @@ func (f *Figures) checkArea() error {
 
 func (f *Figures) readsAll() bool { return f.v.actor.MayEverywhere(mesa.MayReadAll) }
 
+// Read works out all figures at once.
+func (f *Figures) Read(ctx context.Context) error {
+	_, filed := f.filedDays(ctx)
+	_, cube := f.cube.get(ctx, f.readCube)
+	_, standing := f.standings(ctx)
+	_, attended := f.attendedDays(ctx)
+	_, hours := f.hours.get(ctx, f.readHours)
+	_, hops := f.Hops(ctx)
+	_, areas := f.Areas(ctx, nil)
+	return errors.Join(filed, cube, standing, attended, hours, hops, areas)
+}
+
 // Received is how many documents were filed in the period, voided ones left out.
 func (f *Figures) Received(ctx context.Context) (int, error) {
 	days, err := f.filedDays(ctx)

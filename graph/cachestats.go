@@ -13,8 +13,8 @@ import (
 
 // cacheStats adds up the figures of all processes; Forbidden unless the actor administers the institution's settings.
 func (r *Resolver) cacheStats(ctx context.Context) (*model.CacheStats, error) {
-	if actor := actorOf(ctx); !actor.MayEverywhere(mesa.MayManageSettings) {
-		return nil, r.Desk.Deny(ctx, actor, mesa.ErrForbidden(mesa.MayManageSettings))
+	if err := r.requireSettings(ctx); err != nil {
+		return nil, err
 	}
 	if r.Cache == nil {
 		return &model.CacheStats{Backend: "NONE", State: model.CacheState(cache.Open), Since: r.DB.Now(), InvalidationsByTag: []*model.CacheInvalidations{}, Processes: []*model.CacheProcess{}}, nil

@@ -43,27 +43,28 @@ type loaders struct {
 func (r *Resolver) withLoaders(ctx context.Context, view *db.View) context.Context {
 	return context.WithValue(ctx, loadersKey{}, &loaders{
 		view:                     view,
-		Document:                 loader(ctx, view.DocumentsByID),
-		Derivation:               loader(ctx, view.DerivationsByID),
-		ArchiveRecord:            loader(ctx, view.ArchiveRecordsByID),
-		Event:                    loader(ctx, view.EventsByID),
-		LegsByDocument:           loader(ctx, view.LegsByDocument),
-		ArchiveRecordsByDocument: loader(ctx, view.ArchiveRecordsByDocument),
-		DerivationPages:          loader(ctx, view.DerivationPages),
-		TimelinePages:            loader(ctx, view.TimelinePages),
-		Job:                      loader(ctx, r.DB.JobsByID),
-		Report:                   loader(ctx, r.DB.ReportsByID),
-		AttemptsByJob:            loader(ctx, r.DB.AttemptsByJob),
-		Integration:              loader(ctx, r.DB.IntegrationsByID),
-		Message:                  loader(ctx, r.DB.MessagesByID),
-		MessagePages:             loader(ctx, r.DB.MessagePages),
-		AttemptsByMessage:        loader(ctx, r.DB.AttemptsByMessage),
+		Document:                 loader(ctx, "Document", view.DocumentsByID),
+		Derivation:               loader(ctx, "Derivation", view.DerivationsByID),
+		ArchiveRecord:            loader(ctx, "ArchiveRecord", view.ArchiveRecordsByID),
+		Event:                    loader(ctx, "Event", view.EventsByID),
+		LegsByDocument:           loader(ctx, "LegsByDocument", view.LegsByDocument),
+		ArchiveRecordsByDocument: loader(ctx, "ArchiveRecordsByDocument", view.ArchiveRecordsByDocument),
+		DerivationPages:          loader(ctx, "DerivationPages", view.DerivationPages),
+		TimelinePages:            loader(ctx, "TimelinePages", view.TimelinePages),
+		Job:                      loader(ctx, "Job", r.DB.JobsByID),
+		Report:                   loader(ctx, "Report", r.DB.ReportsByID),
+		AttemptsByJob:            loader(ctx, "AttemptsByJob", r.DB.AttemptsByJob),
+		Integration:              loader(ctx, "Integration", r.DB.IntegrationsByID),
+		Message:                  loader(ctx, "Message", r.DB.MessagesByID),
+		MessagePages:             loader(ctx, "MessagePages", r.DB.MessagePages),
+		AttemptsByMessage:        loader(ctx, "AttemptsByMessage", r.DB.AttemptsByMessage),
 	})
 }
 
-func loader[K comparable, V any](ctx context.Context, fetch func(context.Context, []K) (map[K]V, error)) *dataloadgen.Loader[K, V] {
-	return dataloadgen.NewMappedLoader(func(_ context.Context, keys []K) (map[K]V, error) { return fetch(ctx, keys) },
-		dataloadgen.WithWait(loaderWait), dataloadgen.WithBatchCapacity(loaderBatch))
+func loader[K comparable, V any](ctx context.Context, name string, fetch func(context.Context, []K) (map[K]V, error)) *dataloadgen.Loader[K, V] {
+	return dataloadgen.NewMappedLoader(func(_ context.Context, keys []K) (map[K]V, error) {
+		return fetch(context.WithValue(ctx, loaderKey{}, name), keys)
+	}, dataloadgen.WithWait(loaderWait), dataloadgen.WithBatchCapacity(loaderBatch))
 }
 
 // prime puts values into a loader that somebody looked ahead for.

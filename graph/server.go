@@ -40,22 +40,40 @@ func NewServer(r *Resolver, introspection bool, origins []string) http.Handler {
 	s.AddTransport(transport.SSE{KeepAlivePingInterval: pingEvery})
 	s.AddTransport(overHTTP{Resolver: r, schema: schema.Schema(), plans: newPlans()})
 	s.SetQueryCache(cache.NewBounded[*ast.QueryDocument](parsedMemory, parsedTimes))
-	s.SetParserTokenLimit(maxTokens)
-	presenter := present(r.Log)
 	if !introspection {
 		s.SetDisableSuggestion(true)
+	}
+	s.Use(naming{r})
+	r.prepare(s, schema.Schema(), introspection)
+	return s
+}
+
+// pipeline is what executes operations: a server, or an executor alone.
+type pipeline interface {
+	SetParserTokenLimit(limit int)
+	SetErrorPresenter(f graphql.ErrorPresenterFunc)
+	SetRecoverFunc(f graphql.RecoverFunc)
+	Use(extension graphql.HandlerExtension)
+	AroundOperations(f graphql.OperationMiddleware)
+	AroundResponses(f graphql.ResponseMiddleware)
+	AroundRootFields(f graphql.RootFieldMiddleware)
+}
+
+// prepare makes a pipeline execute operations with the limits, loaders and errors of this API.
+func (r *Resolver) prepare(p pipeline, schema *ast.Schema, introspection bool) {
+	presenter := present(r.Log)
+	if !introspection {
 		presenter = withoutSuggestions(presenter)
 	}
-	s.SetErrorPresenter(presenter)
-	s.SetRecoverFunc(recovered(r.Log))
-	s.Use(naming{r})
-	s.Use(extension.Introspection{})
-	s.Use(guard{resolver: r, schema: schema.Schema(), introspection: introspection, present: presenter})
-	s.AroundOperations(r.boundSubscriptions)
-	s.AroundOperations(r.subscriberLoaders)
-	s.AroundResponses(r.freshLoaders)
-	s.AroundRootFields(r.freshRootLoaders)
-	return s
+	p.SetParserTokenLimit(maxTokens)
+	p.SetErrorPresenter(presenter)
+	p.SetRecoverFunc(recovered(r.Log))
+	p.Use(extension.Introspection{})
+	p.Use(guard{resolver: r, schema: schema, introspection: introspection, present: presenter})
+	p.AroundOperations(r.boundSubscriptions)
+	p.AroundOperations(r.subscriberLoaders)
+	p.AroundResponses(r.freshLoaders)
+	p.AroundRootFields(r.freshRootLoaders)
 }
 
 func ptr[T any](v T) *T { return &v }

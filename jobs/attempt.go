@@ -40,12 +40,24 @@ type outcome struct {
 	err  error
 }
 
+// kindKey is for the kind of the job that is done under a context.
+type kindKey struct{}
+
+// Cause names the job that a statement under ctx is for, "" when it is for none.
+func Cause(ctx context.Context) string {
+	kind, _ := ctx.Value(kindKey{}).(mesa.JobKind)
+	if kind == "" {
+		return ""
+	}
+	return "job " + string(kind)
+}
+
 // attempt does a job and stores how that ended.
 func (p *Pool) attempt(work context.Context, job *mesa.Job) {
 	policy := mesa.PolicyOf(job.Kind)
 	ctx, end := context.WithCancelCause(work)
 	defer end(nil)
-	timed, stop := context.WithTimeoutCause(ctx, policy.Timeout, ErrTimedOut)
+	timed, stop := context.WithTimeoutCause(context.WithValue(ctx, kindKey{}, job.Kind), policy.Timeout, ErrTimedOut)
 	defer stop()
 	a := &attempt{work: &Work{Job: job}, end: end, held: time.Now()}
 	p.add(a)

@@ -15,6 +15,8 @@ var ScheduleEntries = []ScheduleEntry{
 	{"deadlines", "5 * * * *", JobDeadlines, true},
 	{"retention", "17 * * * *", JobRetention, false},
 	{"database-upkeep", "30 3 * * *", JobUpkeep, true},
+	{"slow-queries", "40 6 * * *", JobDigest, true},
+	{"statistics", "45 6 * * 1-6", JobWarmUp, false},
 	{"exchange", "*/15 * * * *", JobPoll, false},
 }
 

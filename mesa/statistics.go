@@ -180,6 +180,18 @@ func (h Histogram) Spread(unit int) Spread {
 	}
 }
 
+// Percentile is the smallest value such that at least percent of the values are not above it; 0 when there are none.
+func (h Histogram) Percentile(percent int) int {
+	n := 0
+	for _, times := range h {
+		n += times
+	}
+	if n == 0 {
+		return 0
+	}
+	return h.nearestRank(slices.Sorted(maps.Keys(h)), n, percent)
+}
+
 // nearestRank is the smallest value such that at least percent of the n values are not above it.
 func (h Histogram) nearestRank(sorted []int, n, percent int) int {
 	rank := (percent*n + 99) / 100

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mesapartes/mesa/cache"
@@ -39,7 +40,7 @@ type settings struct {
 	Clock         string        `env:"MESA_CLOCK" help:"Instant (RFC 3339) at which the clock starts, to show and test deadlines; not in production."`
 	Log           string        `default:"text" enum:"json,text" env:"MESA_LOG" help:"Form of the log."`
 	LogLevel      slog.Level    `default:"info" env:"MESA_LOG_LEVEL" help:"debug, info, warn or error."`
-	SlowAt        time.Duration `default:"500ms" env:"MESA_SLOW_STATEMENT" help:"Statements that take longer are logged; 0 logs none."`
+	SlowAt        time.Duration `default:"500ms" env:"MESA_SLOW_STATEMENT" help:"Statements that take longer are logged and kept for slowQueries; 0: none is slow."`
 }
 
 // clock is the one clock of the process: the real one, or one that starts at the instant set.
@@ -102,6 +103,8 @@ type store struct {
 	cache   *cache.Cache // nil when nothing is kept
 	signals *jobs.Signals
 	peers   *exchange.Peers // nil until startExchange
+
+	stopRecording func() // of slow statements; nil until watch
 }
 
 // Close closes all. It can be called twice.
@@ -111,12 +114,28 @@ func (s *store) Close() error {
 	if s.peers != nil {
 		s.peers.Close()
 	}
+	if s.stopRecording != nil {
+		s.stopRecording()
+	}
 	return s.DB.Close()
 }
 
-// watch lets the cache and those who wait for jobs look for changes that they were not told of. The schema has to be up to date by then.
+// cause says for which operation or job a statement runs.
+func cause(ctx context.Context) (operation, field string) {
+	if job := jobs.Cause(ctx); job != "" {
+		return job, ""
+	}
+	return graph.Cause(ctx)
+}
+
+// watch lets the cache and those who wait for jobs look for changes that they were not told of, and keeps the figures of slow statements.
+// The schema has to be up to date by then.
 func (s *store) watch(ctx context.Context) error {
 	s.signals.Start(s.DB)
+	recording, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() { s.RecordSlow(recording) })
+	s.stopRecording = func() { stop(); running.Wait() }
 	return s.cache.Watch(ctx, s.DB)
 }
 
@@ -148,7 +167,7 @@ func (s *settings) open(ctx context.Context, log *slog.Logger) (*store, error) {
 	if st.cache == nil {
 		changed = nil
 	}
-	st.DB, err = db.Open(ctx, url, db.Options{MaxConns: s.MaxConns, Now: now, Log: log, SlowAt: s.SlowAt, Changed: changed, JobsChanged: st.signals.Changed})
+	st.DB, err = db.Open(ctx, url, db.Options{MaxConns: s.MaxConns, Now: now, Log: log, SlowAt: s.SlowAt, Cause: cause, Changed: changed, JobsChanged: st.signals.Changed})
 	if err != nil {
 		st.cache.Close()
 		st.signals.Stop()

@@ -51,7 +51,7 @@ func (s *settings) startWork(ctx context.Context, w working, st *store, log *slo
 	if err != nil {
 		return nil, err
 	}
-	pool := jobs.NewPool(st.DB, st.signals, s.handlers(st, store), timing, log)
+	pool := jobs.NewPool(st.DB, st.signals, s.handlers(st, store, log), timing, log)
 	var work context.Context
 	work, b.cancel = context.WithCancel(context.Background())
 	b.running.Go(func() { pool.Run(work) })
@@ -61,13 +61,15 @@ func (s *settings) startWork(ctx context.Context, w working, st *store, log *slo
 }
 
 // handlers are the handlers of all kinds of jobs.
-func (s *settings) handlers(st *store, reports files.Store) jobs.Handlers {
+func (s *settings) handlers(st *store, reports files.Store, log *slog.Logger) jobs.Handlers {
 	handlers := jobs.Handlers{
 		mesa.JobDiagnostic: jobs.Diagnostic,
 		mesa.JobDeadlines:  jobs.Deadlines(st.DB),
 		mesa.JobRetention:  jobs.Retention(st.DB, reports),
 		mesa.JobReport:     jobs.Report(st.DB, reports),
 		mesa.JobUpkeep:     jobs.Upkeep(st.DB),
+		mesa.JobDigest:     jobs.Digest(st.DB, log),
+		mesa.JobWarmUp:     jobs.WarmUp(st.DB),
 	}
 	maps.Copy(handlers, jobs.Exchange{DB: st.DB, Peers: st.peers, Scale: s.ExchangeScale}.Handlers())
 	return handlers

@@ -52,6 +52,11 @@ type DirectiveRoot struct {
 }
 
 type ComplexityRoot struct {
+	Advice struct {
+		Severity func(childComplexity int) int
+		Text     func(childComplexity int) int
+	}
+
 	ApiKey struct {
 		Areas         func(childComplexity int) int
 		CreatedAt     func(childComplexity int) int
@@ -472,6 +477,21 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	ExplainedStatement struct {
+		Advice     func(childComplexity int) int
+		DurationMs func(childComplexity int) int
+		Field      func(childComplexity int) int
+		Plan       func(childComplexity int) int
+		Rows       func(childComplexity int) int
+		SQL        func(childComplexity int) int
+	}
+
+	Explanation struct {
+		DurationMs func(childComplexity int) int
+		Errors     func(childComplexity int) int
+		Statements func(childComplexity int) int
+	}
+
 	Integration struct {
 		AutoRegister   func(childComplexity int) int
 		BaseURL        func(childComplexity int) int
@@ -645,12 +665,14 @@ type ComplexityRoot struct {
 		DocumentTypes     func(childComplexity int) int
 		Documents         func(childComplexity int, filter *mesa.DocumentFilter, orderBy *mesa.DocumentOrder, first *int, after *string, last *int, before *string) int
 		ExchangeMessages  func(childComplexity int, documentID string) int
+		Explain           func(childComplexity int, query string, variables map[string]any, operationName *string) int
 		Integration       func(childComplexity int, id string) int
 		Integrations      func(childComplexity int, first *int, after *string) int
 		Jobs              func(childComplexity int, filter *mesa.JobFilter, first *int, after *string) int
 		Node              func(childComplexity int, id string) int
 		Nodes             func(childComplexity int, ids []string) int
 		Purposes          func(childComplexity int) int
+		QueryStats        func(childComplexity int, first *int) int
 		Queues            func(childComplexity int) int
 		ReportCatalog     func(childComplexity int) int
 		ReportRun         func(childComplexity int, id string) int
@@ -658,6 +680,7 @@ type ComplexityRoot struct {
 		RetentionPolicies func(childComplexity int) int
 		Schedules         func(childComplexity int) int
 		Service           func(childComplexity int) int
+		SlowQueries       func(childComplexity int, first *int, days int) int
 		Statistics        func(childComplexity int, filter *mesa.StatisticsFilter) int
 		Tray              func(childComplexity int, areaID string, box mesa.TrayBox, first *int, after *string) int
 		TrayCounts        func(childComplexity int, areaID string) int
@@ -813,6 +836,22 @@ type ComplexityRoot struct {
 		State      func(childComplexity int) int
 	}
 
+	StatementStats struct {
+		Count       func(childComplexity int) int
+		Failed      func(childComplexity int) int
+		Field       func(childComplexity int) int
+		Fingerprint func(childComplexity int) int
+		LastSeenAt  func(childComplexity int) int
+		MaxMs       func(childComplexity int) int
+		MeanMs      func(childComplexity int) int
+		Operation   func(childComplexity int) int
+		P95Ms       func(childComplexity int) int
+		Rows        func(childComplexity int) int
+		SQL         func(childComplexity int) int
+		Slow        func(childComplexity int) int
+		TotalMs     func(childComplexity int) int
+	}
+
 	Statistics struct {
 		Areas          func(childComplexity int, first *int) int
 		AsOf           func(childComplexity int) int
@@ -936,6 +975,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	ec := newExecutionContext(nil, e, nil)
 	_ = ec
 	switch typeName + "." + field {
+
+	case "Advice.severity":
+		if e.ComplexityRoot.Advice.Severity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Advice.Severity(childComplexity), true
+	case "Advice.text":
+		if e.ComplexityRoot.Advice.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Advice.Text(childComplexity), true
 
 	case "ApiKey.areas":
 		if e.ComplexityRoot.ApiKey.Areas == nil {
@@ -2673,6 +2725,62 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ExchangeMessageEdge.Node(childComplexity), true
 
+	case "ExplainedStatement.advice":
+		if e.ComplexityRoot.ExplainedStatement.Advice == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExplainedStatement.Advice(childComplexity), true
+	case "ExplainedStatement.durationMs":
+		if e.ComplexityRoot.ExplainedStatement.DurationMs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExplainedStatement.DurationMs(childComplexity), true
+	case "ExplainedStatement.field":
+		if e.ComplexityRoot.ExplainedStatement.Field == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExplainedStatement.Field(childComplexity), true
+	case "ExplainedStatement.plan":
+		if e.ComplexityRoot.ExplainedStatement.Plan == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExplainedStatement.Plan(childComplexity), true
+	case "ExplainedStatement.rows":
+		if e.ComplexityRoot.ExplainedStatement.Rows == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExplainedStatement.Rows(childComplexity), true
+	case "ExplainedStatement.sql":
+		if e.ComplexityRoot.ExplainedStatement.SQL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExplainedStatement.SQL(childComplexity), true
+
+	case "Explanation.durationMs":
+		if e.ComplexityRoot.Explanation.DurationMs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Explanation.DurationMs(childComplexity), true
+	case "Explanation.errors":
+		if e.ComplexityRoot.Explanation.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Explanation.Errors(childComplexity), true
+	case "Explanation.statements":
+		if e.ComplexityRoot.Explanation.Statements == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Explanation.Statements(childComplexity), true
+
 	case "Integration.autoRegister":
 		if e.ComplexityRoot.Integration.AutoRegister == nil {
 			break
@@ -3744,6 +3852,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.ExchangeMessages(childComplexity, args["documentId"].(string)), true
+	case "Query.explain":
+		if e.ComplexityRoot.Query.Explain == nil {
+			break
+		}
+
+		args, err := ec.field_Query_explain_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Explain(childComplexity, args["query"].(string), args["variables"].(map[string]any), args["operationName"].(*string)), true
 	case "Query.integration":
 		if e.ComplexityRoot.Query.Integration == nil {
 			break
@@ -3806,6 +3925,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Purposes(childComplexity), true
+	case "Query.queryStats":
+		if e.ComplexityRoot.Query.QueryStats == nil {
+			break
+		}
+
+		args, err := ec.field_Query_queryStats_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.QueryStats(childComplexity, args["first"].(*int)), true
 	case "Query.queues":
 		if e.ComplexityRoot.Query.Queues == nil {
 			break
@@ -3858,6 +3988,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Service(childComplexity), true
+	case "Query.slowQueries":
+		if e.ComplexityRoot.Query.SlowQueries == nil {
+			break
+		}
+
+		args, err := ec.field_Query_slowQueries_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SlowQueries(childComplexity, args["first"].(*int), args["days"].(int)), true
 	case "Query.statistics":
 		if e.ComplexityRoot.Query.Statistics == nil {
 			break
@@ -4417,6 +4558,85 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.StateShare.State(childComplexity), true
+
+	case "StatementStats.count":
+		if e.ComplexityRoot.StatementStats.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatementStats.Count(childComplexity), true
+	case "StatementStats.failed":
+		if e.ComplexityRoot.StatementStats.Failed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatementStats.Failed(childComplexity), true
+	case "StatementStats.field":
+		if e.ComplexityRoot.StatementStats.Field == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatementStats.Field(childComplexity), true
+	case "StatementStats.fingerprint":
+		if e.ComplexityRoot.StatementStats.Fingerprint == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatementStats.Fingerprint(childComplexity), true
+	case "StatementStats.lastSeenAt":
+		if e.ComplexityRoot.StatementStats.LastSeenAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatementStats.LastSeenAt(childComplexity), true
+	case "StatementStats.maxMs":
+		if e.ComplexityRoot.StatementStats.MaxMs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatementStats.MaxMs(childComplexity), true
+	case "StatementStats.meanMs":
+		if e.ComplexityRoot.StatementStats.MeanMs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatementStats.MeanMs(childComplexity), true
+	case "StatementStats.operation":
+		if e.ComplexityRoot.StatementStats.Operation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatementStats.Operation(childComplexity), true
+	case "StatementStats.p95Ms":
+		if e.ComplexityRoot.StatementStats.P95Ms == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatementStats.P95Ms(childComplexity), true
+	case "StatementStats.rows":
+		if e.ComplexityRoot.StatementStats.Rows == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatementStats.Rows(childComplexity), true
+	case "StatementStats.sql":
+		if e.ComplexityRoot.StatementStats.SQL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatementStats.SQL(childComplexity), true
+	case "StatementStats.slow":
+		if e.ComplexityRoot.StatementStats.Slow == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatementStats.Slow(childComplexity), true
+	case "StatementStats.totalMs":
+		if e.ComplexityRoot.StatementStats.TotalMs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatementStats.TotalMs(childComplexity), true
 
 	case "Statistics.areas":
 		if e.ComplexityRoot.Statistics.Areas == nil {
@@ -7085,6 +7305,10 @@ enum JobKind {
   RETENTION
   "Keeps the database's statistics fresh."
   DATABASE_UPKEEP
+  "Tells of the SQL statements that were slow."
+  SLOW_QUERY_DIGEST
+  "Reads what the figures of the morning are made from."
+  STATISTICS_WARM_UP
   "Sends a document to another institution."
   EXCHANGE_SEND
   "Asks another institution how that stands which was sent to it."
@@ -7297,6 +7521,93 @@ enum CancelOutcome {
 type QueuePayload {
   "The queue as it is now."
   queue: Queue!
+}
+`, BuiltIn: false},
+	{Name: "../../schema/optimizer.graphqls", Input: `extend type Query {
+  "The kinds of SQL statements that were slow (MESA_SLOW_STATEMENT) in the last days, of all processes together, those first that took most time. For settings.manage."
+  slowQueries("How many, at most 200." first: Int = 20, "Today and so many days before, at most 29." days: Int! = 6): [StatementStats!]!
+  "The kinds of SQL statements of this process since its start or since midnight (UTC), those first that took most time. For settings.manage."
+  queryStats("How many, at most 200." first: Int = 20): [StatementStats!]!
+}
+
+"Figures of SQL statements that differ in nothing but their literals."
+type StatementStats {
+  "Names the kind of statement, the same in all processes."
+  fingerprint: String!
+  "Its text with ? for literals."
+  sql: String!
+  "Operation or job that caused the slowest one, null when it was none."
+  operation: String
+  "Field or loader of that operation."
+  field: String
+  "How often it ran."
+  count: Int!
+  "How often it was slow."
+  slow: Int!
+  "How often it failed."
+  failed: Int!
+  "Rows that were read or changed, as far as known."
+  rows: Int!
+  "Time of all, in milliseconds."
+  totalMs: Float!
+  "Mean time, in milliseconds."
+  meanMs: Float!
+  "What 95 in a hundred did not exceed, in milliseconds; at most a quarter too much."
+  p95Ms: Float!
+  "Time of the slowest, in milliseconds."
+  maxMs: Float!
+  "When it ran last."
+  lastSeenAt: DateTime!
+}
+
+extend type Query {
+  "Runs a query with the rights of whoever asks, without the cache, and says how the database carries out each statement that it causes. On PostgreSQL each is executed once more, in a read-only transaction that is rolled back. Takes 30 seconds at most. For settings.manage."
+  explain("Text of a query." query: String!, "Its variables." variables: JSON, "Which operation, when the text has several." operationName: String): Explanation!
+}
+
+"A JSON object."
+scalar JSON
+
+"What a query costs the database."
+type Explanation {
+  "Time of the query, in milliseconds."
+  durationMs: Float!
+  "Errors that the query ended with; what it caused until then is explained all the same."
+  errors: [String!]!
+  "The statements in the order in which they ended, at most 100."
+  statements: [ExplainedStatement!]!
+}
+
+"How the database carries out a statement."
+type ExplainedStatement {
+  "Its text, at most 4,000 bytes."
+  sql: String!
+  "Field or loader that caused it."
+  field: String
+  "Time it took in the query, in milliseconds."
+  durationMs: Float!
+  "Rows it read or changed, as far as known."
+  rows: Int!
+  "The plan, one step a line; empty for what cannot be explained."
+  plan: String!
+  "What could be better."
+  advice: [Advice!]!
+}
+
+"What could be better about a statement."
+type Advice {
+  "How much it matters."
+  severity: AdviceSeverity!
+  "What to do and why."
+  text: String!
+}
+
+"How much an advice matters."
+enum AdviceSeverity {
+  "Good to know."
+  INFO
+  "This costs time, and more so as the tables grow."
+  WARNING
 }
 `, BuiltIn: false},
 	{Name: "../../schema/report.graphqls", Input: `extend type Query {
@@ -7948,6 +8259,16 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // childFields_* functions provide shared child field context lookups.
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
+
+func (ec *executionContext) childFields_Advice(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "severity":
+		return ec.fieldContext_Advice_severity(ctx, field)
+	case "text":
+		return ec.fieldContext_Advice_text(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Advice", field.Name)
+}
 
 func (ec *executionContext) childFields_ApiKey(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
@@ -8789,6 +9110,36 @@ func (ec *executionContext) childFields_ExchangeMessageEdge(ctx context.Context,
 	return nil, fmt.Errorf("no field named %q was found under type ExchangeMessageEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_ExplainedStatement(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sql":
+		return ec.fieldContext_ExplainedStatement_sql(ctx, field)
+	case "field":
+		return ec.fieldContext_ExplainedStatement_field(ctx, field)
+	case "durationMs":
+		return ec.fieldContext_ExplainedStatement_durationMs(ctx, field)
+	case "rows":
+		return ec.fieldContext_ExplainedStatement_rows(ctx, field)
+	case "plan":
+		return ec.fieldContext_ExplainedStatement_plan(ctx, field)
+	case "advice":
+		return ec.fieldContext_ExplainedStatement_advice(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExplainedStatement", field.Name)
+}
+
+func (ec *executionContext) childFields_Explanation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "durationMs":
+		return ec.fieldContext_Explanation_durationMs(ctx, field)
+	case "errors":
+		return ec.fieldContext_Explanation_errors(ctx, field)
+	case "statements":
+		return ec.fieldContext_Explanation_statements(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Explanation", field.Name)
+}
+
 func (ec *executionContext) childFields_Integration(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -9311,6 +9662,38 @@ func (ec *executionContext) childFields_StateShare(ctx context.Context, field gr
 		return ec.fieldContext_StateShare_percentage(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type StateShare", field.Name)
+}
+
+func (ec *executionContext) childFields_StatementStats(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "fingerprint":
+		return ec.fieldContext_StatementStats_fingerprint(ctx, field)
+	case "sql":
+		return ec.fieldContext_StatementStats_sql(ctx, field)
+	case "operation":
+		return ec.fieldContext_StatementStats_operation(ctx, field)
+	case "field":
+		return ec.fieldContext_StatementStats_field(ctx, field)
+	case "count":
+		return ec.fieldContext_StatementStats_count(ctx, field)
+	case "slow":
+		return ec.fieldContext_StatementStats_slow(ctx, field)
+	case "failed":
+		return ec.fieldContext_StatementStats_failed(ctx, field)
+	case "rows":
+		return ec.fieldContext_StatementStats_rows(ctx, field)
+	case "totalMs":
+		return ec.fieldContext_StatementStats_totalMs(ctx, field)
+	case "meanMs":
+		return ec.fieldContext_StatementStats_meanMs(ctx, field)
+	case "p95Ms":
+		return ec.fieldContext_StatementStats_p95Ms(ctx, field)
+	case "maxMs":
+		return ec.fieldContext_StatementStats_maxMs(ctx, field)
+	case "lastSeenAt":
+		return ec.fieldContext_StatementStats_lastSeenAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StatementStats", field.Name)
 }
 
 func (ec *executionContext) childFields_Statistics(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -61,14 +61,15 @@ type JobKind string
 
 // The kinds of work.
 const (
-	JobDiagnostic JobKind = "DIAGNOSTIC"      // does what it is told to, to try the queue
-	JobReport     JobKind = "REPORT"          // writes the file of a report
-	JobDeadlines  JobKind = "DEADLINES"       // tells of what is due soon or late
-	JobRetention  JobKind = "RETENTION"       // deletes what was kept for long enough
-	JobUpkeep     JobKind = "DATABASE_UPKEEP" // keeps the database's statistics fresh
-	JobSend       JobKind = "EXCHANGE_SEND"   // sends a document to another institution
-	JobSync       JobKind = "EXCHANGE_SYNC"   // asks another institution how what was sent to it stands
-	JobPoll       JobKind = "EXCHANGE_POLL"   // adds an EXCHANGE_SYNC for each institution
+	JobDiagnostic JobKind = "DIAGNOSTIC"       // does what it is told to, to try the queue
+	JobReport     JobKind = "REPORT"           // writes the file of a report
+	JobDeadlines  JobKind = "DEADLINES"        // tells of what is due soon or late
+	JobRetention  JobKind = "RETENTION"        // deletes what was kept for long enough
+	JobUpkeep     JobKind = "DATABASE_UPKEEP"  // keeps the database's statistics fresh
+	JobCheckpoint JobKind = "AUDIT_CHECKPOINT" // notes how far the chain of the audit trail is
+	JobSend       JobKind = "EXCHANGE_SEND"    // sends a document to another institution
+	JobSync       JobKind = "EXCHANGE_SYNC"    // asks another institution how what was sent to it stands
+	JobPoll       JobKind = "EXCHANGE_POLL"    // adds an EXCHANGE_SYNC for each institution
 )
 
 // JobPolicy is how a kind of work is run.
@@ -101,6 +102,7 @@ var JobPolicies = []JobPolicy{
 	{JobDeadlines, "maintenance", 3, 5 * time.Minute, 5 * time.Second, 15 * time.Minute, 7 * day, ""},
 	{JobRetention, "maintenance", 3, 5 * time.Minute, 5 * time.Second, 15 * time.Minute, 7 * day, ""},
 	{JobUpkeep, "maintenance", 3, 30 * time.Minute, 5 * time.Second, 15 * time.Minute, 7 * day, ""},
+	{JobCheckpoint, "maintenance", 3, 5 * time.Minute, 5 * time.Second, 15 * time.Minute, 7 * day, ""},
 	{JobSend, "exchange", DefaultMaxAttempts, 5 * time.Minute, time.Minute, 12 * time.Hour, 7 * day, ""},
 	{JobSync, "exchange", 3, 30 * time.Minute, time.Minute, 15 * time.Minute, day, ""},
 	{JobPoll, "exchange", 3, time.Minute, 5 * time.Second, time.Minute, day, ""},

@@ -15,6 +15,7 @@ var ScheduleEntries = []ScheduleEntry{
 	{"deadlines", "5 * * * *", JobDeadlines, true},
 	{"retention", "17 * * * *", JobRetention, false},
 	{"database-upkeep", "30 3 * * *", JobUpkeep, true},
+	{"audit-checkpoint", "59 23 * * *", JobCheckpoint, true},
 	{"exchange", "*/15 * * * *", JobPoll, false},
 }
 

@@ -28,6 +28,7 @@ type cli struct {
 	APIKey  apiKeyCmd  `cmd:"" name:"apikey" help:"Create, list and revoke the keys with which machines act."`
 	Token   tokenCmd   `cmd:"" help:"Open a session for an account and print its bearer token, for scripts."`
 	Cache   cacheCmd   `cmd:"" help:"Look at the cache, or clear it."`
+	Audit   auditCmd   `cmd:"" help:"Export the audit trail, or check what was exported."`
 	Verify  verifyCmd  `cmd:"" help:"Check database, migrations and the consistency of what is stored."`
 	Config  configCmd  `cmd:"" help:"Print the settings in force, secrets left out."`
 	Version versionCmd `cmd:"" help:"Print the version."`

@@ -6,9 +6,11 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/internal/files"
+	"github.com/mesapartes/mesa/internal/testkit"
 	"github.com/mesapartes/mesa/jobs"
 	"github.com/mesapartes/mesa/mesa"
 )
@@ -24,7 +26,7 @@ func (q *queue) write() {
 // whole waits until so many events are sealed, and checks the chain.
 func (q *queue) whole(sealed int64) *mesa.AuditVerification {
 	q.Helper()
-	for {
+	for deadline := time.Now().Add(30 * time.Second); ; {
 		v, err := q.db.VerifyAudit(q.Context(), 0, 0)
 		q.ok(err)
 		if !v.Ok() {
@@ -33,6 +35,9 @@ func (q *queue) whole(sealed int64) *mesa.AuditVerification {
 		if v.Count == sealed {
 			return v
 		}
+		if time.Now().After(deadline) {
+			q.Fatalf("%d sealed, want %d", v.Count, sealed)
+		}
 		runtime.Gosched()
 	}
 }
@@ -40,12 +45,14 @@ func (q *queue) whole(sealed int64) *mesa.AuditVerification {
 // Two processes seal what is committed; the checkpoint of the day names the last seal, and becomes part of the chain; nothing that keeps the
 // database tidy touches any of it.
 func TestTheAuditTrailIsSealed(t *testing.T) {
-	onEach(t, func(q *queue) {
-		if q.redis != "" {
-			return // sealing needs none
-		}
+	t.Parallel()
+	inAgencies(t, func(o *agency) {
+		q := o.queue
 		q.handlers[mesa.JobCheckpoint] = jobs.Checkpoint(q.db)
-		q.handlers[mesa.JobRetention], q.handlers[mesa.JobUpkeep] = jobs.Retention(q.db, files.Folder(t.TempDir())), jobs.Upkeep(q.db)
+		q.handlers[mesa.JobRetention], q.handlers[mesa.JobUpkeep] = jobs.Retention(q.db, files.Folder(o.dir)), jobs.Upkeep(q.db)
+		testkit.Certain(q.T, q.db)
+		there, err := q.db.VerifyAudit(q.Context(), 0, 0)
+		q.ok(err)
 		for range 3 {
 			q.write()
 		}
@@ -55,17 +62,17 @@ func TestTheAuditTrailIsSealed(t *testing.T) {
 			sealing.Go(func() { jobs.Seal(ctx, process.db, slog.New(slog.DiscardHandler)) })
 		}
 		q.Cleanup(func() { cancel(); sealing.Wait() })
-		before := q.whole(3)
+		before := q.whole(there.Unsealed + 3)
 		q.work(quick)
 		for _, kind := range []mesa.JobKind{mesa.JobCheckpoint, mesa.JobRetention, mesa.JobUpkeep} {
 			if j := q.ended(q.enqueue(db.NewJob{Kind: kind}).ID); j.State != mesa.JobSucceeded {
 				q.Errorf("%s: %s %s", kind, j.State, j.LastError)
 			}
 		}
-		q.whole(4)
+		q.whole(there.Unsealed + 4)
 		page, err := q.db.AuditCheckpoints(q.Context(), db.Page{})
 		q.ok(err)
-		if len(page.Items) != 1 || page.Items[0].Seq != 3 || page.Items[0].Hash != before.HeadHash() {
+		if len(page.Items) != 1 || page.Items[0].Seq != there.Unsealed+3 || page.Items[0].Hash != before.HeadHash() {
 			q.Errorf("checkpoints %+v, want one of %+v", page.Items, before)
 		}
 		list, err := q.db.AuditEntries(q.Context(), mesa.AuditFilter{Types: []string{"audit."}}, db.Page{})

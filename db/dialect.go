@@ -59,6 +59,12 @@ type dialect interface {
 	// after keeps the events after a place, and says in which order they come.
 	after(t Tail) (where string, args []any, order string)
 
+	// upTo keeps the events at a place and before.
+	upTo(t Tail) (where string, args []any)
+
+	// trySealing selects whether the transaction is the only one that seals events, until it ends.
+	trySealing() string
+
 	// complete keeps the events of transactions older than any that still runs, see events.go.
 	complete() string
 
@@ -147,6 +153,12 @@ func (postgres) seconds(column string) string {
 func (postgres) after(t Tail) (where string, args []any, order string) {
 	return "(tx, seq) > (?, ?)", []any{t.Tx, t.Seq}, "tx, seq"
 }
+
+func (postgres) upTo(t Tail) (where string, args []any) {
+	return "(tx, seq) <= (?, ?)", []any{t.Tx, t.Seq}
+}
+
+func (postgres) trySealing() string { return "SELECT pg_try_advisory_xact_lock(7369174)" }
 
 func (postgres) complete() string {
 	return "tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
@@ -237,6 +249,11 @@ func (sqlite) seconds(column string) string { return "unixepoch(substr(" + colum
 func (sqlite) after(t Tail) (where string, args []any, order string) {
 	return "seq > ?", []any{t.Seq}, "seq"
 }
+
+func (sqlite) upTo(t Tail) (where string, args []any) { return "seq <= ?", []any{t.Seq} }
+
+// trySealing: a write transaction already has the only write lock.
+func (sqlite) trySealing() string { return "SELECT TRUE" }
 
 // complete: there is one writer, so what is there is complete.
 func (sqlite) complete() string { return "1 = 1" }

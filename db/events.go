@@ -44,9 +44,13 @@ func (db *DB) TailEnd(ctx context.Context) (Tail, error) {
 
 // EventsAfter reads at most limit complete events after a place, in commit order.
 func (db *DB) EventsAfter(ctx context.Context, t Tail, limit int) ([]*mesa.Event, error) {
+	return db.completeAfter(ctx, db.read, t, limit)
+}
+
+func (db *DB) completeAfter(ctx context.Context, from bun.IDB, t Tail, limit int) ([]*mesa.Event, error) {
 	var events []*mesa.Event
 	where, args, order := db.dialect.after(t)
-	err := db.read.NewSelect().Model(&events).Where(where, args...).Where(db.dialect.complete()).OrderExpr(order).Limit(int64(limit)).Scan(ctx)
+	err := from.NewSelect().Model(&events).Where(where, args...).Where(db.dialect.complete()).OrderExpr(order).Limit(int64(limit)).Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read events: %w", err)
 	}

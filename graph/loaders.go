@@ -35,6 +35,7 @@ type loaders struct {
 	Integration              *dataloadgen.Loader[mesa.IntegrationID, *mesa.Integration]
 	Message                  *dataloadgen.Loader[mesa.MessageID, *mesa.ExchangeMessage]
 	MessagePages             *dataloadgen.Loader[db.ChildPage[mesa.IntegrationID], *db.Slice[*mesa.ExchangeMessage]]
+	SealsByEvent             *dataloadgen.Loader[int64, *mesa.Seal] // by the sequence of the event
 	AttemptsByMessage        *dataloadgen.Loader[mesa.MessageID, []*mesa.ExchangeAttempt]
 }
 
@@ -57,6 +58,7 @@ func (r *Resolver) withLoaders(ctx context.Context, view *db.View) context.Conte
 		Integration:              loader(ctx, "Integration", r.DB.IntegrationsByID),
 		Message:                  loader(ctx, "Message", r.DB.MessagesByID),
 		MessagePages:             loader(ctx, "MessagePages", r.DB.MessagePages),
+		SealsByEvent:             loader(ctx, "SealsByEvent", r.DB.SealsByEvent),
 		AttemptsByMessage:        loader(ctx, "AttemptsByMessage", r.DB.AttemptsByMessage),
 	})
 }
@@ -77,8 +79,9 @@ func prime[K comparable, V any](l *dataloadgen.Loader[K, V], values map[K]V) {
 func loadersOf(ctx context.Context) *loaders { return ctx.Value(loadersKey{}).(*loaders) }
 
 // maybe loads what may be missing: nil for an empty key and for what is not there or not visible.
-func maybe[K ~string, V any](ctx context.Context, l *dataloadgen.Loader[K, *V], key K) (*V, error) {
-	if key == "" {
+func maybe[K comparable, V any](ctx context.Context, l *dataloadgen.Loader[K, *V], key K) (*V, error) {
+	var none K
+	if key == none {
 		return nil, nil
 	}
 	v, err := l.Load(ctx, key)

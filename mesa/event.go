@@ -76,6 +76,8 @@ const (
 	QueuePaused        EventType = "queue.paused"
 	QueueResumed       EventType = "queue.resumed"
 	CacheCleared       EventType = "system.cache_cleared"
+	AuditCheckpointed  EventType = "audit.checkpoint"
+	AuditExported      EventType = "export.audit"
 )
 
 // Change is a field before and after; nil stands for "no value".

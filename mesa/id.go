@@ -113,6 +113,20 @@ func (g *IDs) Batch(at time.Time) BatchID { return BatchID(g.make(batchPrefix, a
 // Event makes an event id of the instant.
 func (g *IDs) Event(at time.Time) EventID { return EventID(g.make(eventPrefix, at)) }
 
+// FirstEventID sorts before the ids of all events of the instant and later, and behind those of earlier ones.
+func FirstEventID(at time.Time) EventID {
+	if at.Before(time.UnixMicro(0)) {
+		at = time.UnixMicro(0)
+	}
+	return (&IDs{Entropy: zeros{}}).Event(at)
+}
+
+// zeros is entropy without any.
+type zeros struct{}
+
+// Read fills b with zeros.
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
 // ArchiveRecord makes an archive record id of the instant.
 func (g *IDs) ArchiveRecord(at time.Time) ArchiveRecordID {
 	return ArchiveRecordID(g.make(archivePrefix, at))

@@ -66,6 +66,7 @@ const (
 	JobDeadlines  JobKind = "DEADLINES"          // tells of what is due soon or late
 	JobRetention  JobKind = "RETENTION"          // deletes what was kept for long enough
 	JobUpkeep     JobKind = "DATABASE_UPKEEP"    // keeps the database's statistics fresh
+	JobCheckpoint JobKind = "AUDIT_CHECKPOINT"   // notes how far the chain of the audit trail is
 	JobDigest     JobKind = "SLOW_QUERY_DIGEST"  // tells of the statements that were slow
 	JobWarmUp     JobKind = "STATISTICS_WARM_UP" // reads what the figures of the morning are made from
 	JobSend       JobKind = "EXCHANGE_SEND"      // sends a document to another institution
@@ -105,6 +106,7 @@ var JobPolicies = []JobPolicy{
 	{JobUpkeep, "maintenance", 3, 30 * time.Minute, 5 * time.Second, 15 * time.Minute, 7 * day, ""},
 	{JobDigest, "maintenance", 3, 5 * time.Minute, 5 * time.Second, 15 * time.Minute, 30 * day, ""},
 	{JobWarmUp, "maintenance", 1, 10 * time.Minute, 5 * time.Second, 15 * time.Minute, 7 * day, ""},
+	{JobCheckpoint, "maintenance", 3, 5 * time.Minute, 5 * time.Second, 15 * time.Minute, 7 * day, ""},
 	{JobSend, "exchange", DefaultMaxAttempts, 5 * time.Minute, time.Minute, 12 * time.Hour, 7 * day, ""},
 	{JobSync, "exchange", 3, 30 * time.Minute, time.Minute, 15 * time.Minute, day, ""},
 	{JobPoll, "exchange", 3, time.Minute, 5 * time.Second, time.Minute, day, ""},

@@ -69,6 +69,7 @@ var english = map[string]string{
 	"Use first o last, no ambos.":                                                                             "Use first or last, not both.",
 	"El tamaño de página no puede ser negativo.":                                                              "The size of a page cannot be negative.",
 	"Una página tiene %d elementos como máximo.":                                                              "A page has at most %d items.",
+	"Las entradas se numeran desde 1.":                                                                        "Entries are numbered from 1.",
 	"El cursor no corresponde a esta lista.":                                                                  "The cursor does not belong to this list.",
 	"El periodo empieza después de terminar.":                                                                 "The period begins after its end.",
 	"Un periodo tiene %d días como máximo.":                                                                   "A period has at most %d days.",

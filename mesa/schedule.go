@@ -17,6 +17,7 @@ var ScheduleEntries = []ScheduleEntry{
 	{"database-upkeep", "30 3 * * *", JobUpkeep, true},
 	{"slow-queries", "40 6 * * *", JobDigest, true},
 	{"statistics", "45 6 * * 1-6", JobWarmUp, false},
+	{"audit-checkpoint", "59 23 * * *", JobCheckpoint, true},
 	{"exchange", "*/15 * * * *", JobPoll, false},
 }
 

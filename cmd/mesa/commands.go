@@ -262,10 +262,12 @@ func withStore(out *streams, s *settings, do func(st *store, d *desk.Desk, by *m
 	return err
 }
 
-type verifyCmd struct{}
+type verifyCmd struct {
+	Audit bool `help:"Check the whole audit trail, not only the last 10,000 entries: about half a minute for a million."`
+}
 
 // Run prints one line for each check; the exit code is 1 when one failed.
-func (verifyCmd) Run(out *streams, s *settings) error {
+func (c *verifyCmd) Run(out *streams, s *settings) error {
 	database, err := s.openMigrated(out.ctx, s.logger(out.stderr))
 	if err != nil {
 		fmt.Fprintf(out.stdout, "✗ database and migrations: %v\n", err)
@@ -284,6 +286,9 @@ func (verifyCmd) Run(out *streams, s *settings) error {
 		return fmt.Errorf("not everything is well")
 	}
 	fmt.Fprintln(out.stdout, "✓ numbers, states, holders and access agree")
+	if err := verifyAudit(out, database.DB, c.Audit); err != nil {
+		return err
+	}
 	return verifyCache(out, s, database.cache)
 }
 

@@ -56,7 +56,7 @@ func TestTheCommandLineExplainsItself(t *testing.T) {
 		if code != 0 {
 			t.Errorf("%q: %d", args, code)
 		}
-		for _, command := range []string{"serve", "migrate", "seed", "user create", "user grant", "apikey create", "apikey list", "apikey revoke", "jobs list", "jobs show", "jobs retry", "jobs cancel", "jobs pause", "jobs resume", "jobs stats", "work", "token", "cache stats", "cache clear", "verify", "config", "version"} {
+		for _, command := range []string{"serve", "migrate", "seed", "user create", "user grant", "apikey create", "apikey list", "apikey revoke", "jobs list", "jobs show", "jobs retry", "jobs cancel", "jobs pause", "jobs resume", "jobs stats", "work", "token", "cache stats", "cache clear", "audit export", "audit verify", "verify", "config", "version"} {
 			if !strings.Contains(stdout, command) {
 				t.Errorf("help does not name %s:\n%s", command, stdout)
 			}
@@ -158,7 +158,7 @@ func TestSettingUp(t *testing.T) {
 				t.Errorf("migrate: %s", stdout)
 			}
 		}
-		if stdout := works(t, with("verify")...); strings.Contains(stdout, "✗") || strings.Count(stdout, "✓") != 3 || !strings.Contains(stdout, "– Redis: not configured") {
+		if stdout := works(t, with("verify")...); strings.Contains(stdout, "✗") || strings.Count(stdout, "✓") != 4 || !strings.Contains(stdout, "– Redis: not configured") {
 			t.Errorf("verify: %s", stdout)
 		}
 
@@ -399,8 +399,19 @@ func TestTheDemo(t *testing.T) {
 	}
 
 	at := []string{"--data-dir", dir}
-	if stdout := works(t, append([]string{"verify"}, at...)...); strings.Contains(stdout, "✗") {
+	if stdout := works(t, append([]string{"verify", "--audit"}, at...)...); strings.Contains(stdout, "✗") || !strings.Contains(stdout, "✓ audit trail: ") {
 		t.Errorf("verify of the demo:\n%s", stdout)
+	}
+	export := filepath.Join(dir, "audit.ndjson")
+	lines := works(t, append([]string{"audit", "export", "--from", "2", "--to", "200"}, at...)...)
+	for text, broken := range map[string]bool{lines: false, strings.Replace(lines, "DOC", "COD", 1) + "{}": true} {
+		if err := os.WriteFile(export, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, stdout, stderr := typed(t, "audit", "verify", export)
+		if (code == 1) != broken || !broken && !strings.Contains(stdout, "✓ audit trail: 199 entries") {
+			t.Errorf("audit verify: %d %s%s", code, stdout, stderr)
+		}
 	}
 	for _, damage := range []string{
 		"UPDATE documents SET state = 'ATTENDED' WHERE id = (SELECT min(id) FROM documents WHERE state = 'IN_PROCESS')",

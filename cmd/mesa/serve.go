@@ -13,7 +13,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/mesapartes/mesa/cache"
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/graph"
@@ -102,7 +101,7 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 		GraphiQL:      !c.NoGraphiQL,
 		Origins:       c.Origins,
 	}
-	stopMetrics, err := c.serveMetrics(database.cache, log)
+	stopMetrics, err := c.serveMetrics(database, log)
 	if err != nil {
 		return err
 	}
@@ -118,7 +117,7 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 }
 
 // serveMetrics listens for Prometheus on an address of its own, which is not for strangers.
-func (c *serveCmd) serveMetrics(kept *cache.Cache, log *slog.Logger) (stop func(), err error) {
+func (c *serveCmd) serveMetrics(st *store, log *slog.Logger) (stop func(), err error) {
 	if c.MetricsAddr == "" {
 		return func() {}, nil
 	}
@@ -127,7 +126,7 @@ func (c *serveCmd) serveMetrics(kept *cache.Cache, log *slog.Logger) (stop func(
 		return nil, fmt.Errorf("cannot listen for metrics: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics.Handler(kept))
+	mux.Handle("GET /metrics", metrics.Handler(st.cache, st.DB))
 	h := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = h.Serve(listener) }() // until stop

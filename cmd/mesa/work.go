@@ -26,7 +26,7 @@ func (w working) timing() (jobs.Timing, error) {
 	return t, t.Check()
 }
 
-// background is the work of a process in the background: its worker and its schedule.
+// background is the work of a process in the background: its worker, its schedule and the sealing of the audit trail.
 type background struct {
 	schedule *jobs.Schedule
 	cancel   context.CancelFunc
@@ -55,6 +55,7 @@ func (s *settings) startWork(ctx context.Context, w working, st *store, log *slo
 	var work context.Context
 	work, b.cancel = context.WithCancel(context.Background())
 	b.running.Go(func() { pool.Run(work) })
+	b.running.Go(func() { jobs.Seal(work, st.DB, log) })
 	b.schedule.Start(ctx)
 	log.Info("working", "lease", w.Lease, "poll", w.Poll, "soft stop", w.SoftStop)
 	return b, nil
@@ -70,6 +71,7 @@ func (s *settings) handlers(st *store, reports files.Store, log *slog.Logger) jo
 		mesa.JobUpkeep:     jobs.Upkeep(st.DB),
 		mesa.JobDigest:     jobs.Digest(st.DB, log),
 		mesa.JobWarmUp:     jobs.WarmUp(st.DB),
+		mesa.JobCheckpoint: jobs.Checkpoint(st.DB),
 	}
 	maps.Copy(handlers, jobs.Exchange{DB: st.DB, Peers: st.peers, Scale: s.ExchangeScale}.Handlers())
 	return handlers

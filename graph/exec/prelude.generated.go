@@ -2200,6 +2200,18 @@ func (ec *executionContext) marshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesa�
 	return v
 }
 
+func (ec *executionContext) unmarshalOID2string(ctx context.Context, v any) (string, error) {
+	res, err := graphql.UnmarshalID(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOID2string(ctx context.Context, sel ast.SelectionSet, v string) graphql.Marshaler {
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalID(v)
+	return res
+}
+
 func (ec *executionContext) unmarshalOID2ᚕgithubᚗcomᚋmesapartesᚋmesaᚋmesaᚐAreaIDᚄ(ctx context.Context, v any) ([]mesa.AreaID, error) {
 	if v == nil {
 		return nil, nil
@@ -2335,6 +2347,24 @@ func (ec *executionContext) marshalOID2ᚖgithubᚗcomᚋmesapartesᚋmesaᚋmes
 		return graphql.Null
 	}
 	return v
+}
+
+func (ec *executionContext) unmarshalOID2ᚖstring(ctx context.Context, v any) (*string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := graphql.UnmarshalID(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOID2ᚖstring(ctx context.Context, sel ast.SelectionSet, v *string) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalID(*v)
+	return res
 }
 
 func (ec *executionContext) unmarshalOInt2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐTerm(ctx context.Context, v any) (mesa.Term, error) {

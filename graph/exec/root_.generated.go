@@ -29,6 +29,7 @@ type ResolverRoot interface {
 	ArchiveRecord() ArchiveRecordResolver
 	Area() AreaResolver
 	AreaStatistics() AreaStatisticsResolver
+	AuditEntry() AuditEntryResolver
 	CacheStats() CacheStatsResolver
 	CategoryShare() CategoryShareResolver
 	Derivation() DerivationResolver
@@ -141,6 +142,81 @@ type ComplexityRoot struct {
 	AttendDerivationPayload struct {
 		Derivation func(childComplexity int) int
 		Document   func(childComplexity int) int
+	}
+
+	AuditChange struct {
+		After  func(childComplexity int) int
+		Before func(childComplexity int) int
+		Field  func(childComplexity int) int
+	}
+
+	AuditCheckpoint struct {
+		CreatedAt func(childComplexity int) int
+		Date      func(childComplexity int) int
+		Hash      func(childComplexity int) int
+		Seq       func(childComplexity int) int
+	}
+
+	AuditCheckpointConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	AuditCheckpointEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	AuditEntry struct {
+		Actor        func(childComplexity int) int
+		ActorID      func(childComplexity int) int
+		At           func(childComplexity int) int
+		Changes      func(childComplexity int) int
+		DerivationID func(childComplexity int) int
+		Document     func(childComplexity int) int
+		DocumentID   func(childComplexity int) int
+		ID           func(childComplexity int) int
+		ObjectID     func(childComplexity int) int
+		Reason       func(childComplexity int) int
+		RequestID    func(childComplexity int) int
+		Seal         func(childComplexity int) int
+		Text         func(childComplexity int) int
+		Type         func(childComplexity int) int
+	}
+
+	AuditEntryConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	AuditEntryEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	AuditFault struct {
+		Reason func(childComplexity int) int
+		Seq    func(childComplexity int) int
+	}
+
+	AuditSeal struct {
+		Hash     func(childComplexity int) int
+		PrevHash func(childComplexity int) int
+		SealedAt func(childComplexity int) int
+		Seq      func(childComplexity int) int
+	}
+
+	AuditVerification struct {
+		Count       func(childComplexity int) int
+		FirstBroken func(childComplexity int) int
+		HeadHash    func(childComplexity int) int
+		HeadSeq     func(childComplexity int) int
+		Ok          func(childComplexity int) int
+		Unsealed    func(childComplexity int) int
 	}
 
 	BulkDerivationPayload struct {
@@ -659,6 +735,8 @@ type ComplexityRoot struct {
 		APIKeys           func(childComplexity int, first *int, after *string) int
 		AreaMembers       func(childComplexity int, areaID string) int
 		Areas             func(childComplexity int) int
+		AuditCheckpoints  func(childComplexity int, first *int, after *string) int
+		AuditEntries      func(childComplexity int, filter *mesa.AuditFilter, first *int, after *string) int
 		CacheStats        func(childComplexity int) int
 		Calendar          func(childComplexity int, from mesa.Date, to mesa.Date) int
 		Document          func(childComplexity int, by db.DocumentBy) int
@@ -684,6 +762,7 @@ type ComplexityRoot struct {
 		Statistics        func(childComplexity int, filter *mesa.StatisticsFilter) int
 		Tray              func(childComplexity int, areaID string, box mesa.TrayBox, first *int, after *string) int
 		TrayCounts        func(childComplexity int, areaID string) int
+		VerifyAudit       func(childComplexity int, from *int, to *int) int
 		Viewer            func(childComplexity int) int
 		Workers           func(childComplexity int) int
 	}
@@ -1334,6 +1413,286 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AttendDerivationPayload.Document(childComplexity), true
+
+	case "AuditChange.after":
+		if e.ComplexityRoot.AuditChange.After == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditChange.After(childComplexity), true
+	case "AuditChange.before":
+		if e.ComplexityRoot.AuditChange.Before == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditChange.Before(childComplexity), true
+	case "AuditChange.field":
+		if e.ComplexityRoot.AuditChange.Field == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditChange.Field(childComplexity), true
+
+	case "AuditCheckpoint.createdAt":
+		if e.ComplexityRoot.AuditCheckpoint.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditCheckpoint.CreatedAt(childComplexity), true
+	case "AuditCheckpoint.date":
+		if e.ComplexityRoot.AuditCheckpoint.Date == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditCheckpoint.Date(childComplexity), true
+	case "AuditCheckpoint.hash":
+		if e.ComplexityRoot.AuditCheckpoint.Hash == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditCheckpoint.Hash(childComplexity), true
+	case "AuditCheckpoint.seq":
+		if e.ComplexityRoot.AuditCheckpoint.Seq == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditCheckpoint.Seq(childComplexity), true
+
+	case "AuditCheckpointConnection.edges":
+		if e.ComplexityRoot.AuditCheckpointConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditCheckpointConnection.Edges(childComplexity), true
+	case "AuditCheckpointConnection.nodes":
+		if e.ComplexityRoot.AuditCheckpointConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditCheckpointConnection.Nodes(childComplexity), true
+	case "AuditCheckpointConnection.pageInfo":
+		if e.ComplexityRoot.AuditCheckpointConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditCheckpointConnection.PageInfo(childComplexity), true
+	case "AuditCheckpointConnection.totalCount":
+		if e.ComplexityRoot.AuditCheckpointConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditCheckpointConnection.TotalCount(childComplexity), true
+
+	case "AuditCheckpointEdge.cursor":
+		if e.ComplexityRoot.AuditCheckpointEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditCheckpointEdge.Cursor(childComplexity), true
+	case "AuditCheckpointEdge.node":
+		if e.ComplexityRoot.AuditCheckpointEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditCheckpointEdge.Node(childComplexity), true
+
+	case "AuditEntry.actor":
+		if e.ComplexityRoot.AuditEntry.Actor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Actor(childComplexity), true
+	case "AuditEntry.actorId":
+		if e.ComplexityRoot.AuditEntry.ActorID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.ActorID(childComplexity), true
+	case "AuditEntry.at":
+		if e.ComplexityRoot.AuditEntry.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.At(childComplexity), true
+	case "AuditEntry.changes":
+		if e.ComplexityRoot.AuditEntry.Changes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Changes(childComplexity), true
+	case "AuditEntry.derivationId":
+		if e.ComplexityRoot.AuditEntry.DerivationID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.DerivationID(childComplexity), true
+	case "AuditEntry.document":
+		if e.ComplexityRoot.AuditEntry.Document == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Document(childComplexity), true
+	case "AuditEntry.documentId":
+		if e.ComplexityRoot.AuditEntry.DocumentID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.DocumentID(childComplexity), true
+	case "AuditEntry.id":
+		if e.ComplexityRoot.AuditEntry.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.ID(childComplexity), true
+	case "AuditEntry.objectId":
+		if e.ComplexityRoot.AuditEntry.ObjectID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.ObjectID(childComplexity), true
+	case "AuditEntry.reason":
+		if e.ComplexityRoot.AuditEntry.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Reason(childComplexity), true
+	case "AuditEntry.requestId":
+		if e.ComplexityRoot.AuditEntry.RequestID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.RequestID(childComplexity), true
+	case "AuditEntry.seal":
+		if e.ComplexityRoot.AuditEntry.Seal == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Seal(childComplexity), true
+	case "AuditEntry.text":
+		if e.ComplexityRoot.AuditEntry.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Text(childComplexity), true
+	case "AuditEntry.type":
+		if e.ComplexityRoot.AuditEntry.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Type(childComplexity), true
+
+	case "AuditEntryConnection.edges":
+		if e.ComplexityRoot.AuditEntryConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.Edges(childComplexity), true
+	case "AuditEntryConnection.nodes":
+		if e.ComplexityRoot.AuditEntryConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.Nodes(childComplexity), true
+	case "AuditEntryConnection.pageInfo":
+		if e.ComplexityRoot.AuditEntryConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.PageInfo(childComplexity), true
+	case "AuditEntryConnection.totalCount":
+		if e.ComplexityRoot.AuditEntryConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.TotalCount(childComplexity), true
+
+	case "AuditEntryEdge.cursor":
+		if e.ComplexityRoot.AuditEntryEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryEdge.Cursor(childComplexity), true
+	case "AuditEntryEdge.node":
+		if e.ComplexityRoot.AuditEntryEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryEdge.Node(childComplexity), true
+
+	case "AuditFault.reason":
+		if e.ComplexityRoot.AuditFault.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditFault.Reason(childComplexity), true
+	case "AuditFault.seq":
+		if e.ComplexityRoot.AuditFault.Seq == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditFault.Seq(childComplexity), true
+
+	case "AuditSeal.hash":
+		if e.ComplexityRoot.AuditSeal.Hash == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditSeal.Hash(childComplexity), true
+	case "AuditSeal.prevHash":
+		if e.ComplexityRoot.AuditSeal.PrevHash == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditSeal.PrevHash(childComplexity), true
+	case "AuditSeal.sealedAt":
+		if e.ComplexityRoot.AuditSeal.SealedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditSeal.SealedAt(childComplexity), true
+	case "AuditSeal.seq":
+		if e.ComplexityRoot.AuditSeal.Seq == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditSeal.Seq(childComplexity), true
+
+	case "AuditVerification.count":
+		if e.ComplexityRoot.AuditVerification.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditVerification.Count(childComplexity), true
+	case "AuditVerification.firstBroken":
+		if e.ComplexityRoot.AuditVerification.FirstBroken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditVerification.FirstBroken(childComplexity), true
+	case "AuditVerification.headHash":
+		if e.ComplexityRoot.AuditVerification.HeadHash == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditVerification.HeadHash(childComplexity), true
+	case "AuditVerification.headSeq":
+		if e.ComplexityRoot.AuditVerification.HeadSeq == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditVerification.HeadSeq(childComplexity), true
+	case "AuditVerification.ok":
+		if e.ComplexityRoot.AuditVerification.Ok == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditVerification.Ok(childComplexity), true
+	case "AuditVerification.unsealed":
+		if e.ComplexityRoot.AuditVerification.Unsealed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditVerification.Unsealed(childComplexity), true
 
 	case "BulkDerivationPayload.results":
 		if e.ComplexityRoot.BulkDerivationPayload.Results == nil {
@@ -3796,6 +4155,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Areas(childComplexity), true
+	case "Query.auditCheckpoints":
+		if e.ComplexityRoot.Query.AuditCheckpoints == nil {
+			break
+		}
+
+		args, err := ec.field_Query_auditCheckpoints_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.AuditCheckpoints(childComplexity, args["first"].(*int), args["after"].(*string)), true
+	case "Query.auditEntries":
+		if e.ComplexityRoot.Query.AuditEntries == nil {
+			break
+		}
+
+		args, err := ec.field_Query_auditEntries_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.AuditEntries(childComplexity, args["filter"].(*mesa.AuditFilter), args["first"].(*int), args["after"].(*string)), true
 	case "Query.cacheStats":
 		if e.ComplexityRoot.Query.CacheStats == nil {
 			break
@@ -4032,6 +4413,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.TrayCounts(childComplexity, args["areaId"].(string)), true
+	case "Query.verifyAudit":
+		if e.ComplexityRoot.Query.VerifyAudit == nil {
+			break
+		}
+
+		args, err := ec.field_Query_verifyAudit_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.VerifyAudit(childComplexity, args["from"].(*int), args["to"].(*int)), true
 	case "Query.viewer":
 		if e.ComplexityRoot.Query.Viewer == nil {
 			break
@@ -5096,6 +5488,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("ArchiveDocumentInput", ec.unmarshalInputArchiveDocumentInput),
 			graphql.NewInputUnmarshaler("AssignDerivationInput", ec.unmarshalInputAssignDerivationInput),
 			graphql.NewInputUnmarshaler("AttendDerivationInput", ec.unmarshalInputAttendDerivationInput),
+			graphql.NewInputUnmarshaler("AuditFilter", ec.unmarshalInputAuditFilter),
 			graphql.NewInputUnmarshaler("BulkArchiveInput", ec.unmarshalInputBulkArchiveInput),
 			graphql.NewInputUnmarshaler("BulkDerivationsInput", ec.unmarshalInputBulkDerivationsInput),
 			graphql.NewInputUnmarshaler("BulkDeriveInput", ec.unmarshalInputBulkDeriveInput),
@@ -5381,6 +5774,176 @@ type SubmitDocumentPayload {
   document: Document!
   "Whether the key handed it in before."
   duplicate: Boolean!
+}
+`, BuiltIn: false},
+	{Name: "../../schema/audit.graphqls", Input: `extend type Query {
+  "The audit trail, the newest entry first; a page of at most 200 (default 20). For audit.read."
+  auditEntries("All given conditions hold. A narrow ` + "`" + `at` + "`" + ` makes the others quick." filter: AuditFilter, "How many." first: Int, "After this cursor." after: String): AuditEntryConnection!
+  """
+  Works the chain of hashes out again, from an entry to another one, and compares it with the entries, their seals and the checkpoints: some tens of
+  thousands of entries a second. For audit.read.
+  """
+  verifyAudit("First entry, 1 by default. What comes before is taken to be right." from: Int, "Last entry, the last sealed one by default." to: Int): AuditVerification!
+  "How far the chain was at the end of each day, the newest first; a page of at most 200 (default 20). For audit.read."
+  auditCheckpoints("How many." first: Int, "After this cursor." after: String): AuditCheckpointConnection!
+}
+
+"One thing that happened, as the audit trail has it. Entries are only ever added."
+type AuditEntry @staff {
+  "Opaque id, the same as that of the event."
+  id: ID!
+  "When."
+  at: DateTime!
+  "What, such as document.registered."
+  type: String!
+  "What, in a sentence in es-PE; null when it is about a document that the viewer may not see."
+  text: String @goField(forceResolver: true)
+  "Why, if a reason was given; null when it is about a document that the viewer may not see."
+  reason: String @goField(forceResolver: true)
+  "Who did it."
+  actor: EventActor!
+  "Id of the actor: an account or an API key; null for the system and the public."
+  actorId: ID @goField(forceResolver: true)
+  "Document that it is about; null when there is none or the viewer may not see it."
+  document: Document
+  "Id of the document that it is about."
+  documentId: ID @goField(forceResolver: true)
+  "Id of the leg that it is about."
+  derivationId: ID @goField(forceResolver: true)
+  "Id of what else it is about: an account, a session, a job, …"
+  objectId: ID @goField(forceResolver: true)
+  "What changed, field by field; null when it is about a document that the viewer may not see."
+  changes: [AuditChange!]
+  "Request that led to it, as in the log."
+  requestId: String @goField(forceResolver: true)
+  "Its place in the chain; null while it has none, which is for some seconds."
+  seal: AuditSeal
+}
+
+"A field before and after."
+type AuditChange {
+  "Name of the field."
+  field: String!
+  "Value before, as JSON; null for none."
+  before: String
+  "Value after, as JSON; null for none."
+  after: String
+}
+
+"Place of an entry in the chain."
+type AuditSeal {
+  "Number of the entry, from 1, without gaps."
+  seq: Int!
+  "Hash of the entry before, 64 hexadecimal digits; zeros before the first."
+  prevHash: String!
+  "SHA-256 of prevHash followed by the entry in its canonical form, 64 hexadecimal digits."
+  hash: String!
+  "When it was given."
+  sealedAt: DateTime!
+}
+
+"Conditions on entries of the audit trail."
+input AuditFilter {
+  "When it happened."
+  at: DateTimeRange
+  "Who did it: id of an account or an API key."
+  actorId: ID
+  "What happened: whole types, or all that begin with one that ends with a dot, such as ` + "`" + `auth.` + "`" + `."
+  types: [String!]
+  "Account, session, job or other thing that it is about."
+  objectId: ID
+  "Document that it is about."
+  documentId: ID
+}
+
+"A page of the audit trail."
+type AuditEntryConnection @staff {
+  "Entries with their cursors."
+  edges: [AuditEntryEdge!]!
+  "Entries."
+  nodes: [AuditEntry!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are in all; counted only when asked for."
+  totalCount: Int!
+}
+
+"An entry in a page."
+type AuditEntryEdge {
+  "Names the place in the list."
+  cursor: String!
+  "The entry."
+  node: AuditEntry!
+}
+
+"What a check of the chain found."
+type AuditVerification {
+  "Whether all entries that were checked are as they were sealed."
+  ok: Boolean!
+  "How many hold, up to the first that does not."
+  count: Int!
+  "How many entries have no seal yet."
+  unsealed: Int!
+  "Number of the last entry that was checked and holds, 0 for none."
+  headSeq: Int!
+  "Its hash."
+  headHash: String!
+  "First entry that does not hold."
+  firstBroken: AuditFault
+}
+
+"Where a chain is broken."
+type AuditFault {
+  "Number of the entry."
+  seq: Int!
+  "How."
+  reason: AuditFaultReason!
+}
+
+"How a chain is broken."
+enum AuditFaultReason {
+  "The entry, its place or its seal was changed."
+  ENTRY_CHANGED
+  "The entry was deleted; its seal is there."
+  ENTRY_MISSING
+  "An entry without a seal was put before this one later."
+  ENTRY_ADDED
+  "The seal was deleted."
+  SEAL_MISSING
+  "The chain is not the one that a checkpoint knows: it was made anew."
+  CHECKPOINT_MISMATCH
+}
+
+"How far the chain was at the end of a day. Whoever keeps one elsewhere can tell later whether the chain up to it is still the same."
+type AuditCheckpoint {
+  "Number of the last entry: as many there were."
+  seq: Int!
+  "Its hash."
+  hash: String!
+  "The day, by the institution's calendar."
+  date: Date!
+  "When it was noted."
+  createdAt: DateTime!
+}
+
+"A page of checkpoints."
+type AuditCheckpointConnection {
+  "Checkpoints with their cursors."
+  edges: [AuditCheckpointEdge!]!
+  "Checkpoints."
+  nodes: [AuditCheckpoint!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are in all; counted only when asked for."
+  totalCount: Int!
+}
+
+"A checkpoint in a page."
+type AuditCheckpointEdge {
+  "Names the place in the list."
+  cursor: String!
+  "The checkpoint."
+  node: AuditCheckpoint!
 }
 `, BuiltIn: false},
 	{Name: "../../schema/cache.graphqls", Input: `"How long the answer of a field may be kept and who may share it. A field below another narrows what its parents allow; a root field without it is never kept."
@@ -7309,6 +7872,8 @@ enum JobKind {
   SLOW_QUERY_DIGEST
   "Reads what the figures of the morning are made from."
   STATISTICS_WARM_UP
+  "Notes how far the audit trail is sealed."
+  AUDIT_CHECKPOINT
   "Sends a document to another institution."
   EXCHANGE_SEND
   "Asks another institution how that stands which was sent to it."
@@ -8440,6 +9005,156 @@ func (ec *executionContext) childFields_AttendDerivationPayload(ctx context.Cont
 		return ec.fieldContext_AttendDerivationPayload_document(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AttendDerivationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "field":
+		return ec.fieldContext_AuditChange_field(ctx, field)
+	case "before":
+		return ec.fieldContext_AuditChange_before(ctx, field)
+	case "after":
+		return ec.fieldContext_AuditChange_after(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditChange", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditCheckpoint(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "seq":
+		return ec.fieldContext_AuditCheckpoint_seq(ctx, field)
+	case "hash":
+		return ec.fieldContext_AuditCheckpoint_hash(ctx, field)
+	case "date":
+		return ec.fieldContext_AuditCheckpoint_date(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_AuditCheckpoint_createdAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditCheckpoint", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditCheckpointConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_AuditCheckpointConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_AuditCheckpointConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_AuditCheckpointConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_AuditCheckpointConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditCheckpointConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditCheckpointEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_AuditCheckpointEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_AuditCheckpointEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditCheckpointEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_AuditEntry_id(ctx, field)
+	case "at":
+		return ec.fieldContext_AuditEntry_at(ctx, field)
+	case "type":
+		return ec.fieldContext_AuditEntry_type(ctx, field)
+	case "text":
+		return ec.fieldContext_AuditEntry_text(ctx, field)
+	case "reason":
+		return ec.fieldContext_AuditEntry_reason(ctx, field)
+	case "actor":
+		return ec.fieldContext_AuditEntry_actor(ctx, field)
+	case "actorId":
+		return ec.fieldContext_AuditEntry_actorId(ctx, field)
+	case "document":
+		return ec.fieldContext_AuditEntry_document(ctx, field)
+	case "documentId":
+		return ec.fieldContext_AuditEntry_documentId(ctx, field)
+	case "derivationId":
+		return ec.fieldContext_AuditEntry_derivationId(ctx, field)
+	case "objectId":
+		return ec.fieldContext_AuditEntry_objectId(ctx, field)
+	case "changes":
+		return ec.fieldContext_AuditEntry_changes(ctx, field)
+	case "requestId":
+		return ec.fieldContext_AuditEntry_requestId(ctx, field)
+	case "seal":
+		return ec.fieldContext_AuditEntry_seal(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntry", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditEntryConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_AuditEntryConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_AuditEntryConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_AuditEntryConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_AuditEntryConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntryConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditEntryEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_AuditEntryEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_AuditEntryEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntryEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditFault(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "seq":
+		return ec.fieldContext_AuditFault_seq(ctx, field)
+	case "reason":
+		return ec.fieldContext_AuditFault_reason(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditFault", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditSeal(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "seq":
+		return ec.fieldContext_AuditSeal_seq(ctx, field)
+	case "prevHash":
+		return ec.fieldContext_AuditSeal_prevHash(ctx, field)
+	case "hash":
+		return ec.fieldContext_AuditSeal_hash(ctx, field)
+	case "sealedAt":
+		return ec.fieldContext_AuditSeal_sealedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditSeal", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditVerification(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "ok":
+		return ec.fieldContext_AuditVerification_ok(ctx, field)
+	case "count":
+		return ec.fieldContext_AuditVerification_count(ctx, field)
+	case "unsealed":
+		return ec.fieldContext_AuditVerification_unsealed(ctx, field)
+	case "headSeq":
+		return ec.fieldContext_AuditVerification_headSeq(ctx, field)
+	case "headHash":
+		return ec.fieldContext_AuditVerification_headHash(ctx, field)
+	case "firstBroken":
+		return ec.fieldContext_AuditVerification_firstBroken(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditVerification", field.Name)
 }
 
 func (ec *executionContext) childFields_BulkDerivationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

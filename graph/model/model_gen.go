@@ -67,6 +67,56 @@ type AttendDerivationPayload struct {
 	Document *mesa.Document `json:"document"`
 }
 
+// A field before and after.
+type AuditChange struct {
+	// Name of the field.
+	Field string `json:"field"`
+	// Value before, as JSON; null for none.
+	Before *string `json:"before,omitempty"`
+	// Value after, as JSON; null for none.
+	After *string `json:"after,omitempty"`
+}
+
+// A page of checkpoints.
+type AuditCheckpointConnection struct {
+	// Checkpoints with their cursors.
+	Edges []*AuditCheckpointEdge `json:"edges"`
+	// Checkpoints.
+	Nodes []*mesa.AuditCheckpoint `json:"nodes"`
+	// Where the page stands.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are in all; counted only when asked for.
+	TotalCount int `json:"totalCount"`
+}
+
+// A checkpoint in a page.
+type AuditCheckpointEdge struct {
+	// Names the place in the list.
+	Cursor string `json:"cursor"`
+	// The checkpoint.
+	Node *mesa.AuditCheckpoint `json:"node"`
+}
+
+// A page of the audit trail.
+type AuditEntryConnection struct {
+	// Entries with their cursors.
+	Edges []*AuditEntryEdge `json:"edges"`
+	// Entries.
+	Nodes []*mesa.Event `json:"nodes"`
+	// Where the page stands.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are in all; counted only when asked for.
+	TotalCount int `json:"totalCount"`
+}
+
+// An entry in a page.
+type AuditEntryEdge struct {
+	// Names the place in the list.
+	Cursor string `json:"cursor"`
+	// The entry.
+	Node *mesa.Event `json:"node"`
+}
+
 // What became of each leg, in the order given.
 type BulkDerivationPayload struct {
 	// One result per leg.

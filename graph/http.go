@@ -74,9 +74,8 @@ func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphE
 		return
 	}
 	switch operation := x.plan.operation; {
-	case r.Method == http.MethodGet && operation == ast.Mutation:
-		w.Header().Set("Allow", "POST")
-		x.reject(ctx, http.StatusMethodNotAllowed, mesa.Invalid("query", "Por GET solo se admiten consultas."))
+	case x.isUnsafe(operation):
+		x.rejectUnsafe(ctx)
 	case x.prefersStream() || operation == ast.Subscription && slices.Contains(x.media, eventStream):
 		x.stream(ctx)
 	case operation == ast.Subscription:
@@ -84,6 +83,16 @@ func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphE
 	default:
 		x.answer(ctx)
 	}
+}
+
+// isUnsafe says that an operation would change something by GET, which anybody may repeat or send in a browser's name.
+func (x *exchange) isUnsafe(operation ast.Operation) bool {
+	return x.r.Method == http.MethodGet && operation == ast.Mutation
+}
+
+func (x *exchange) rejectUnsafe(ctx context.Context) {
+	x.w.Header().Set("Allow", "POST")
+	x.reject(ctx, http.StatusMethodNotAllowed, mesa.Invalid("query", "Por GET solo se admiten consultas."))
 }
 
 // json is the media type of an answer that is no stream.
@@ -124,7 +133,11 @@ func (x *exchange) read() (status int, err *mesa.Error) {
 // learn makes the operation to find out its plan; false when it is refused and answered.
 func (x *exchange) learn(ctx context.Context) bool {
 	op, errs := x.operation(ctx)
-	if errs != nil {
+	switch {
+	case errs != nil && op.Operation != nil && x.isUnsafe(op.Operation.Operation): // whoever asks
+		x.rejectUnsafe(ctx)
+		return false
+	case errs != nil:
 		x.refuse(graphql.WithOperationContext(ctx, op), http.StatusOK, errs)
 		return false
 	}

@@ -60,6 +60,7 @@ func TestRequestsOverHTTP(t *testing.T) {
 		{name: "variables by GET", method: "GET", target: get("query", `query($n: Int!) { documents(first: $n) { totalCount } }`, "variables", `{"n": 1}`), status: 200, contains: "totalCount"},
 		{name: "a mutation by GET", method: "GET", target: get("query", `mutation { signOut { ok } }`), status: 405, contains: "Por GET solo se admiten consultas."},
 		{name: "a mutation by GET for a stream", method: "GET", target: get("query", `mutation { signOut { ok } }`), accept: eventStream, status: 405, contains: "Por GET"},
+		{name: "a mutation by GET of a stranger", method: "GET", target: get("query", `mutation { signOut { ok } }`), stranger: true, status: 405, contains: "Por GET"},
 		{name: "nothing by GET", method: "GET", target: "/graphql", status: 400, contains: "VALIDATION_FAILED"},
 		{name: "variables by GET that are no object", method: "GET", target: get("query", who, "variables", `["s3cret"]`), status: 400, contains: `"field":"variables"`},
 		{name: "variables by GET with something behind", method: "GET", target: get("query", who, "variables", `{} s3cret`), status: 400, contains: `"field":"variables"`},
@@ -109,9 +110,11 @@ func TestRequestsOverHTTP(t *testing.T) {
 		post("a subscription", `{"query": "subscription { documentChanged(id: \"x\") { event { id } } }"}`, 406, "text/event-stream"),
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			rec := w.raw(t, c.method, c.target, c.body, map[string]string{
-				"Content-Type": c.kind, "Accept": c.accept, "Content-Encoding": c.encoding, "Authorization": "Bearer " + token,
-			})
+			header := map[string]string{"Content-Type": c.kind, "Accept": c.accept, "Content-Encoding": c.encoding, "Authorization": "Bearer " + token}
+			if c.stranger {
+				delete(header, "Authorization")
+			}
+			rec := w.raw(t, c.method, c.target, c.body, header)
 			body := rec.Body.String()
 			if rec.Code != c.status || !strings.Contains(body, c.contains) {
 				t.Errorf("%d %.300s, want %d with %q", rec.Code, body, c.status, c.contains)
@@ -138,6 +141,7 @@ type httpCase struct {
 	encoding, body       string
 	status               int
 	contains             string
+	stranger             bool
 }
 
 // The client's weights decide, then its order, then what old clients understand.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 
 	"github.com/mesapartes/mesa/graph/exec"
@@ -19,13 +20,13 @@ func TestNewTextsTakeTurns(t *testing.T) {
 	for range cap(f.turns) {
 		f.turns <- struct{}{}
 	}
-	gone, leave := context.WithCancel(t.Context())
+	gone, leave := context.WithCancel(graphql.StartOperationTrace(t.Context()))
 	leave()
 	if _, errs := f.create(gone, run, a, document, nil); len(errs) != 1 || errs[0].Extensions["code"] != "CANCELED" {
 		t.Errorf("without a turn: %v", errs)
 	}
 	<-f.turns
-	op, errs := f.create(t.Context(), run, a, document, nil)
+	op, errs := f.create(graphql.StartOperationTrace(t.Context()), run, a, document, nil)
 	if errs != nil || len(f.turns) != cap(f.turns)-1 {
 		t.Fatalf("with a turn: %v; %d of %d are taken afterwards", errs, len(f.turns), cap(f.turns))
 	}

@@ -323,7 +323,11 @@ func (d *Documents) resolve(ctx context.Context, n named, store texts) (resoluti
 	case hash != "":
 		return d.byHash(ctx, hash, store)
 	}
-	return resolution{}, refuse(ctx, mesa.Invalid("query", "Envíe el texto de la consulta o el identificador de una registrada."))
+	return resolution{}, refuse(ctx, errNothing())
+}
+
+func errNothing() *mesa.Error {
+	return mesa.Invalid("query", "Envíe el texto de la consulta o el identificador de una registrada.")
 }
 
 // persistedHash reads extensions.persistedQuery: a SHA-256 or the id of a trusted document, in canonical form; "" when there is none.

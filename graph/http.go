@@ -1,19 +1,19 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
@@ -21,39 +21,17 @@ import (
 	"github.com/mesapartes/mesa/mesa"
 )
 
-// overHTTP answers GET and POST with one JSON answer. A query whose answer is kept is neither parsed nor validated nor executed.
-type overHTTP struct {
-	*Resolver
-	schema *ast.Schema
-	plans  plans
-}
+// overHTTP answers GET and POST by the draft of GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/), with one JSON answer
+// or, for who prefers it, with server-sent events. A query whose answer is kept is neither parsed nor validated nor executed.
+type overHTTP struct{ front }
 
 var _ graphql.Transport = overHTTP{}
 
-// Media types of answers.
-const (
-	plainJSON    = "application/json"
-	responseJSON = "application/graphql-response+json"
-)
+// methods are what a request can be sent by; OPTIONS tells them.
+const methods = "GET, POST, OPTIONS"
 
-// Supports says whether a request is one for this transport. A form is not: any page may send one in a browser's name.
-func (t overHTTP) Supports(r *http.Request) bool {
-	if r.Header.Get("Upgrade") != "" {
-		return false
-	}
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return r.Method == http.MethodGet || r.Method == http.MethodPost && err == nil && media == plainJSON
-}
-
-// asked is what a request asks for.
-type asked struct {
-	Query         string         `json:"query"`
-	OperationName string         `json:"operationName"`
-	DocumentID    string         `json:"documentId"`
-	RelayID       string         `json:"doc_id"`
-	Variables     map[string]any `json:"variables"`
-	Extensions    map[string]any `json:"extensions"`
-}
+// Supports says whether a request is one for this transport: all are that do not become sockets.
+func (overHTTP) Supports(r *http.Request) bool { return !wantsSocket(r) }
 
 // exchange is one request on its way.
 type exchange struct {
@@ -63,7 +41,8 @@ type exchange struct {
 	r     *http.Request
 	start time.Time
 
-	asked
+	media    []string // that the client takes, the preferred one first
+	asked    asked
 	document resolution
 	plan     *plan
 	made     *graphql.OperationContext // of this request, when it had to be made to learn the plan
@@ -72,90 +51,98 @@ type exchange struct {
 
 // Do answers a request.
 func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	x := &exchange{overHTTP: t, exec: exec, w: w, r: r, start: time.Now(), outcome: cache.Bypass}
+	x := &exchange{overHTTP: t, exec: exec, w: w, r: r, start: time.Now(), media: accepted(r.Header), outcome: cache.Bypass}
+	w.Header().Set("Content-Type", x.json()+"; charset=utf-8") // of a panic's answer, too
 	ctx := r.Context()
-	if err := x.read(); err != nil {
-		x.refuse(ctx, http.StatusBadRequest, gqlerror.List{refuse(ctx, err)})
+	if r.Method == http.MethodOptions {
+		w.Header().Del("Content-Type")
+		w.Header().Set("Allow", methods)
 		return
 	}
-	name := named{Query: x.Query, OperationName: x.OperationName, DocumentID: x.DocumentID, Extensions: x.Extensions}
-	document, err := t.Documents.resolve(ctx, name, t.Cache)
+	if status, wrong := x.read(); wrong != nil {
+		x.reject(ctx, status, wrong)
+		return
+	}
+	document, err := t.Documents.resolve(ctx, x.asked.named(), t.Cache)
 	if err != nil {
 		x.refuse(ctx, unnamed(err), gqlerror.List{err})
 		return
 	}
 	x.document = document
-	x.plan = t.plans.find(document.Hash, x.OperationName)
+	x.plan = t.plans.find(document.Hash, x.asked.OperationName)
 	if x.plan == nil && !x.learn(ctx) {
 		return
 	}
-	if r.Method == http.MethodGet && x.plan.operation != ast.Query {
-		w.Header().Set("Allow", "POST")
-		x.refuse(ctx, http.StatusMethodNotAllowed, gqlerror.List{refuse(ctx, mesa.Invalid("query", "Por GET solo se admiten consultas."))})
-		return
+	switch operation := x.plan.operation; {
+	case x.isUnsafe(operation):
+		x.rejectUnsafe(ctx)
+	case x.prefersStream() || operation == ast.Subscription && slices.Contains(x.media, eventStream):
+		x.stream(ctx)
+	case operation == ast.Subscription:
+		x.reject(ctx, http.StatusNotAcceptable, mesa.Invalid("query", "Las suscripciones van por WebSocket o con Accept: text/event-stream."))
+	default:
+		x.answer(ctx)
 	}
-	if x.plan.operation == ast.Subscription {
-		x.refuse(ctx, http.StatusBadRequest, gqlerror.List{refuse(ctx, mesa.Invalid("query", "Las suscripciones van por WebSocket o con Accept: text/event-stream."))})
-		return
-	}
-	x.answer(ctx)
 }
 
-// read takes the request apart; the error is for the client.
-func (x *exchange) read() *mesa.Error {
-	if x.r.Method == http.MethodPost {
-		if err := decode(x.r.Body, &x.asked); err != nil {
-			return mesa.Invalid("", "El cuerpo de la solicitud no es un objeto JSON con query, variables, operationName y extensions.")
-		}
-	} else if err := x.readURL(); err != nil {
-		return err
-	}
-	if x.DocumentID == "" {
-		x.DocumentID = x.RelayID
-	}
-	return nil
+// isUnsafe says that an operation would change something by GET, which anybody may repeat or send in a browser's name.
+func (x *exchange) isUnsafe(operation ast.Operation) bool {
+	return x.r.Method == http.MethodGet && operation == ast.Mutation
 }
 
-func (x *exchange) readURL() *mesa.Error {
-	q := x.r.URL.Query()
-	x.Query, x.OperationName, x.DocumentID, x.RelayID = q.Get("query"), q.Get("operationName"), q.Get("documentId"), q.Get("doc_id")
-	for name, into := range map[string]*map[string]any{"variables": &x.Variables, "extensions": &x.Extensions} {
-		text := q.Get(name)
-		if text == "" {
-			continue
-		}
-		if err := decode(strings.NewReader(text), into); err != nil {
-			return mesa.Invalid(name, "El parámetro %s no es un objeto JSON.", name)
+func (x *exchange) rejectUnsafe(ctx context.Context) {
+	x.w.Header().Set("Allow", "POST")
+	x.reject(ctx, http.StatusMethodNotAllowed, mesa.Invalid("query", "Por GET solo se admiten consultas."))
+}
+
+// json is the media type of an answer that is no stream.
+func (x *exchange) json() string {
+	for _, media := range x.media {
+		if media != eventStream {
+			return media
 		}
 	}
-	return nil
+	return plainJSON
 }
 
-// decode reads JSON, numbers as they are written.
-func decode(r io.Reader, into any) error {
-	decoder := json.NewDecoder(r)
-	decoder.UseNumber()
-	return decoder.Decode(into)
-}
+func (x *exchange) prefersStream() bool { return len(x.media) > 0 && x.media[0] == eventStream }
 
-// unnamed is the status for a document that is not known. Clients take 200 as the invitation to send its text, and anything else as the
-// advice never to send a hash again.
-func unnamed(err *gqlerror.Error) int {
-	if err.Extensions["code"] == string(mesa.PersistedQueryNotFound) {
-		return http.StatusOK
+// read takes the request apart; the error is for the client, with its status. Only JSON comes in by POST: a form or a text any page may
+// send in a browser's name.
+func (x *exchange) read() (status int, err *mesa.Error) {
+	switch {
+	case x.r.Method != http.MethodGet && x.r.Method != http.MethodPost:
+		x.w.Header().Set("Allow", methods)
+		return http.StatusMethodNotAllowed, mesa.Invalid("", "Use GET o POST.")
+	case len(x.media) == 0:
+		return http.StatusNotAcceptable, mesa.Invalid("", "Las respuestas son application/graphql-response+json, application/json o text/event-stream.")
+	case x.r.Method == http.MethodGet:
+		err = x.asked.readURL(x.r.URL)
+	case !isJSON(x.r.Header):
+		return http.StatusUnsupportedMediaType, mesa.Invalid("", "Envíe la solicitud como application/json, en UTF-8 y sin comprimir.")
+	default:
+		body, _ := io.ReadAll(x.r.Body) // of a client that went away, or sent less than it said, it is no JSON
+		err = x.asked.readJSON(body)
 	}
-	return http.StatusBadRequest
+	if err == nil && x.asked.isNothing() {
+		err = errNothing()
+	}
+	return http.StatusBadRequest, err
 }
 
 // learn makes the operation to find out its plan; false when it is refused and answered.
 func (x *exchange) learn(ctx context.Context) bool {
 	op, errs := x.operation(ctx)
-	if errs != nil {
-		x.refuse(graphql.WithOperationContext(ctx, op), x.statusOf(errs), errs)
+	switch {
+	case errs != nil && op.Operation != nil && x.isUnsafe(op.Operation.Operation): // whoever asks
+		x.rejectUnsafe(ctx)
+		return false
+	case errs != nil:
+		x.refuse(graphql.WithOperationContext(ctx, op), http.StatusOK, errs)
 		return false
 	}
 	x.made = op
-	x.plan = x.plans.learn(x.document.Hash, x.OperationName, x.schema, op)
+	x.plan = x.plans.learn(x.document.Hash, x.asked.OperationName, x.schema, op)
 	return true
 }
 
@@ -164,11 +151,7 @@ func (x *exchange) operation(ctx context.Context) (*graphql.OperationContext, gq
 	if x.made != nil {
 		return x.made, nil
 	}
-	now := graphql.Now()
-	return x.exec.CreateOperationContext(ctx, &graphql.RawParams{
-		Query: x.document.Text, OperationName: x.OperationName, Variables: x.Variables, Extensions: x.Extensions,
-		Headers: x.r.Header, ReadTime: graphql.TraceTiming{Start: now, End: now},
-	})
+	return x.create(ctx, x.exec, &x.asked, x.document, x.r.Header)
 }
 
 // answer gives what is kept, or runs the operation.
@@ -235,7 +218,7 @@ func (x *exchange) moment(ctx context.Context, identity string) (cache.Moment, g
 
 // key names the answer for somebody.
 func (x *exchange) key(ctx context.Context, who *identified) (string, error) {
-	return resultKey(x.document.Hash, x.plan, who, who.actor.Catalogue.Today(x.DB.Now()), language(ctx), x.Variables)
+	return resultKey(x.document.Hash, x.plan, who, who.actor.Catalogue.Today(x.DB.Now()), language(ctx), x.asked.Variables)
 }
 
 // errFailed keeps an answer with errors from being kept.
@@ -291,33 +274,33 @@ func (x *exchange) register(ctx context.Context) {
 	}
 }
 
-// statusOf is the status of a request that is refused before it is executed.
-func (x *exchange) statusOf(errs gqlerror.List) int {
-	switch {
-	case errcode.GetErrorKind(errs) != errcode.KindProtocol:
-		return http.StatusOK
-	case x.mediaType() == responseJSON:
-		return http.StatusBadRequest
-	default:
-		return http.StatusUnprocessableEntity
-	}
+// refusals are the statuses of well-formed requests that are not executed, by the code of their first error; 400 for all others. They go
+// with application/graphql-response+json, by which a client knows them from those of a proxy; as application/json it mostly is 200
+// (docs/decisions/0011-transports.md).
+var refusals = map[mesa.Code]int{
+	mesa.Unauthenticated:        http.StatusUnauthorized,
+	mesa.Forbidden:              http.StatusForbidden,
+	mesa.PersistedQueryNotFound: http.StatusNotFound, // after 400 old clients never send a hash again
+	mesa.RateLimited:            http.StatusTooManyRequests,
+	mesa.Internal:               http.StatusInternalServerError,
 }
 
-// mediaType is what the client accepts; JSON when it does not say.
-func (x *exchange) mediaType() string {
-	accept := x.r.Header.Get("Accept")
-	if accept == "" {
-		return plainJSON
+// statusOf is the status of a well-formed request that is not executed; legacy is what it is as application/json.
+func (x *exchange) statusOf(legacy int, errs gqlerror.List) int {
+	if x.json() == plainJSON {
+		return legacy
 	}
-	for one := range strings.SplitSeq(accept, ",") {
-		switch media, _, _ := mime.ParseMediaType(strings.TrimSpace(one)); media {
-		case plainJSON, "*/*", "application/*":
-			return plainJSON
-		case responseJSON:
-			return responseJSON
-		}
+	code, _ := errs[0].Extensions["code"].(string)
+	return cmp.Or(refusals[mesa.Code(code)], http.StatusBadRequest)
+}
+
+// unnamed is the status, as application/json, for a document that is not known. Clients take 200 as the invitation to send its text, and
+// anything else as the advice never to send a hash again.
+func unnamed(err *gqlerror.Error) int {
+	if err.Extensions["code"] == string(mesa.PersistedQueryNotFound) {
+		return http.StatusOK
 	}
-	return responseJSON
+	return http.StatusBadRequest
 }
 
 // dataOf is the body of an answer without errors.
@@ -327,32 +310,56 @@ func dataOf(res *graphql.Response) []byte {
 	return b
 }
 
+// bodyOf is the body of an answer. What was not executed has no data.
+func bodyOf(res *graphql.Response) []byte {
+	if len(res.Errors) == 0 && len(res.Extensions) == 0 {
+		return dataOf(res)
+	}
+	var form any = res
+	if res.Data == nil {
+		form = struct {
+			Errors     gqlerror.List  `json:"errors"`
+			Extensions map[string]any `json:"extensions,omitempty"`
+		}{res.Errors, res.Extensions}
+	}
+	body, err := json.Marshal(form)
+	if err != nil {
+		panic(fmt.Errorf("write an answer: %w", err)) // what the executor made is JSON
+	}
+	return body
+}
+
 // write sends what came of running an operation.
 func (x *exchange) write(ctx context.Context, a attempt) {
 	switch {
 	case a.refused != nil:
-		x.refuse(graphql.WithOperationContext(ctx, a.operation), x.statusOf(a.refused), a.refused)
-	case a.isClean():
-		x.send(http.StatusOK, dataOf(a.response), false)
+		x.refuse(graphql.WithOperationContext(ctx, a.operation), http.StatusOK, a.refused)
+	case a.response.Data == nil && len(a.response.Errors) > 0: // an interceptor did not let it be executed
+		x.send(x.statusOf(http.StatusOK, a.response.Errors), bodyOf(a.response), true)
 	default:
-		body, err := json.Marshal(a.response)
-		if err != nil {
-			panic(fmt.Errorf("write an answer: %w", err)) // what the executor made is JSON
-		}
-		x.send(http.StatusOK, body, true)
+		x.send(http.StatusOK, bodyOf(a.response), !a.isClean())
 	}
 }
 
-// refuse answers a request that is not executed: errors and no data.
-func (x *exchange) refuse(ctx context.Context, status int, errs gqlerror.List) {
+// refuse answers a well-formed request that is not executed: errors and no data.
+func (x *exchange) refuse(ctx context.Context, legacy int, errs gqlerror.List) {
 	res := x.exec.DispatchError(ctx, errs)
-	body, err := json.Marshal(struct {
-		Errors gqlerror.List `json:"errors"`
-	}{res.Errors})
-	if err != nil {
-		panic(fmt.Errorf("write errors: %w", err)) // they are made of texts
+	if x.prefersStream() {
+		events := x.openEvents(func() {})
+		events.next(res)
+		events.complete()
+		return
 	}
-	x.send(status, body, true)
+	status := x.statusOf(legacy, res.Errors)
+	if status == http.StatusUnauthorized {
+		x.w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	x.send(status, bodyOf(res), true)
+}
+
+// reject answers a request that is not well-formed, or not acceptable; never with a stream.
+func (x *exchange) reject(ctx context.Context, status int, err *mesa.Error) {
+	x.send(status, bodyOf(x.exec.DispatchError(ctx, gqlerror.List{refuse(ctx, err)})), true)
 }
 
 // give sends a result. What is the same for everybody may be kept by the client, who has to ask each time whether it is still so.
@@ -387,8 +394,9 @@ func (x *exchange) send(status int, body []byte, failed bool) {
 	h := x.w.Header()
 	h.Set("X-Cache", string(x.outcome))
 	h.Set("Server-Timing", `cache;desc="`+string(x.outcome)+`", total;dur=`+millis(took))
-	if body != nil {
-		h.Set("Content-Type", x.mediaType())
+	if body == nil {
+		h.Del("Content-Type")
+	} else {
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	x.w.WriteHeader(status)

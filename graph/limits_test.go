@@ -3,7 +3,6 @@ package graph_test
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -108,44 +107,6 @@ func codeOf(a answer) string {
 	}
 	code, _ := lookUp(a.errors[0], "extensions.code").(string)
 	return code
-}
-
-// What is not GraphQL over HTTP is refused, and a page of another origin can do nothing with a form.
-func TestTheTransport(t *testing.T) {
-	t.Parallel()
-	w := open(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)))
-	token := w.token("mesa1")
-	for _, c := range []struct {
-		name, method, target, contentType, body string
-		status                                  int
-		contains                                string
-	}{
-		{"a query by POST", "POST", "/graphql", "application/json", `{"query": "{ viewer { user { email } } }"}`, 200, "mesa1@demo.mesa.pe"},
-		{"a query by GET", "GET", "/graphql?query=%7Bviewer%7Buser%7Bemail%7D%7D%7D", "", "", 200, "mesa1@demo.mesa.pe"},
-		{"a mutation by GET", "GET", "/graphql?query=mutation%7BsignOut%7Bok%7D%7D", "", "", 405, "Por GET solo se admiten consultas."},
-		{"a form", "POST", "/graphql", "application/x-www-form-urlencoded", "query=mutation%7BsignOut%7Bok%7D%7D", 400, ""},
-		{"a text", "POST", "/graphql", "text/plain", `{"query": "mutation { signOut { ok } }"}`, 400, ""},
-		{"no JSON", "POST", "/graphql", "application/json", `{`, 400, ""},
-		{"no query", "POST", "/graphql", "application/json", `{}`, 400, "VALIDATION_FAILED"},
-		{"a body that is too large", "POST", "/graphql", "application/json", `{"query": "{ viewer { user { email } } }", "variables": {"x": "` + strings.Repeat("x", 300<<10) + `"}}`, 413, ""},
-		{"another method", "PUT", "/graphql", "application/json", `{}`, 400, ""},
-		{"two operations and no name", "POST", "/graphql", "application/json", `{"query": "query A { viewer { user { id } } } query B { viewer { user { id } } }"}`, 422, ""},
-		{"two operations and a name", "POST", "/graphql", "application/json", `{"query": "query A { viewer { user { id } } } query B { viewer { user { email } } }", "operationName": "B"}`, 200, "mesa1@demo.mesa.pe"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := httptest.NewRequestWithContext(t.Context(), c.method, c.target, strings.NewReader(c.body))
-			r.Header.Set("Content-Type", c.contentType)
-			r.Header.Set("Authorization", "Bearer "+token)
-			rec := httptest.NewRecorder()
-			w.handler.ServeHTTP(rec, r)
-			if strings.Contains(rec.Body.String(), "INTERNAL") || strings.Contains(w.log.String(), "ERROR") {
-				t.Errorf("an internal error: %.300s %s", rec.Body, w.log)
-			}
-			if rec.Code != c.status || !strings.Contains(rec.Body.String(), c.contains) {
-				t.Errorf("%d %.300s, want %d with %q", rec.Code, rec.Body, c.status, c.contains)
-			}
-		})
-	}
 }
 
 // Where strangers may not explore the schema, errors do not tell its names to those who guess.

@@ -144,3 +144,5 @@ func (r *Resolver) visibleArea(ctx context.Context, id string) (mesa.AreaID, err
 	}
 	return area.ID, nil
 }
+
+func ptr[T any](v T) *T { return &v }

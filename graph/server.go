@@ -9,7 +9,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
-	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/mesapartes/mesa/cache"
@@ -18,13 +17,13 @@ import (
 
 // Limits on what a stranger can send.
 const (
-	maxTokens         = 2000     // of an operation's text; validation is quadratic in it
-	maxSocketMessage  = 1 << 16  // bytes
-	parsedMemory      = 64 << 20 // bytes for parsed and validated documents
-	parsedTimes       = 20       // what a parsed document takes against its text, about
-	socketInitTimeout = 5 * time.Second
-	pingEvery         = 20 * time.Second
+	maxTokens    = 2000     // of an operation's text; validation is quadratic in it
+	parsedMemory = 64 << 20 // bytes for parsed and validated documents
+	parsedTimes  = 20       // what a parsed document takes against its text, about
 )
+
+// pingEvery is how often a connection that stays open is written to.
+const pingEvery = 20 * time.Second
 
 // NewServer makes the GraphQL handler: POST, GET, SSE by Accept and WebSocket (graphql-transport-ws) on one path. introspection says
 // whether strangers too may explore the schema; whoever is signed in always may. Pages of the origins (scheme://host) may open a
@@ -32,13 +31,9 @@ const (
 func NewServer(r *Resolver, introspection bool, origins []string) http.Handler {
 	schema := exec.NewExecutableSchema(exec.Config{Resolvers: r})
 	s := handler.New(schema)
-	s.AddTransport(transport.Websocket{
-		InitFunc: r.authenticateSocket, InitTimeout: socketInitTimeout, PingPongInterval: pingEvery, PayloadReadLimit: ptr(int64(maxSocketMessage)),
-		Implementation: socketsFor(origins),
-	})
-	s.AddTransport(transport.Options{AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodOptions}})
-	s.AddTransport(transport.SSE{KeepAlivePingInterval: pingEvery})
-	s.AddTransport(overHTTP{Resolver: r, schema: schema.Schema(), plans: newPlans()})
+	front := newFront(r, schema.Schema())
+	s.AddTransport(overSocket{front, origins})
+	s.AddTransport(overHTTP{front})
 	s.SetQueryCache(cache.NewBounded[*ast.QueryDocument](parsedMemory, parsedTimes))
 	if !introspection {
 		s.SetDisableSuggestion(true)
@@ -76,16 +71,23 @@ func (r *Resolver) prepare(p pipeline, schema *ast.Schema, introspection bool) {
 	p.AroundRootFields(r.freshRootLoaders)
 }
 
-func ptr[T any](v T) *T { return &v }
-
-// authenticateSocket reads the token of a WebSocket from its connection_init payload, else from its request; guard asks for each
-// operation who holds it by then.
-func (r *Resolver) authenticateSocket(ctx context.Context, payload transport.InitPayload) (context.Context, *transport.InitPayload, error) {
-	c := &caller{token: BearerToken(payload.Authorization()), isSocket: true}
-	if c.token == "" {
-		c.token = callerOf(ctx).token
+// authenticateSocket reads the token of a WebSocket from its connection_init payload, else from its request; the error says why nobody
+// acts by it. Guard asks again for each operation.
+func (r *Resolver) authenticateSocket(ctx context.Context, payload map[string]any) (context.Context, error) {
+	before := callerOf(ctx)
+	c := &caller{token: before.token, requestID: before.requestID, isSocket: true}
+	for _, name := range []string{"Authorization", "authorization"} {
+		if header, _ := payload[name].(string); BearerToken(header) != "" {
+			c.token = BearerToken(header)
+		}
 	}
-	return context.WithValue(ctx, callerKey{}, c), nil, nil
+	ctx = context.WithValue(ctx, callerKey{}, c)
+	if c.token == "" {
+		return ctx, nil
+	}
+	r.identify(ctx, c)
+	_, err := c.actor()
+	return ctx, err
 }
 
 // BearerToken takes the token out of an Authorization header, "" when there is none.

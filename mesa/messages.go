@@ -2,6 +2,13 @@ package mesa
 
 // english translates the sentences of errors; a test keeps it complete.
 var english = map[string]string{
+	"Esta conexión tiene %d operaciones en curso; espere o cierre alguna.":                        "This connection has %d operations under way; wait or close one.",
+	"Envíe la solicitud como application/json, en UTF-8 y sin comprimir.":                         "Send the request as application/json, in UTF-8 and not compressed.",
+	"Las respuestas son application/graphql-response+json, application/json o text/event-stream.": "Answers are application/graphql-response+json, application/json or text/event-stream.",
+	"Use GET o POST.":                                                                                         "Use GET or POST.",
+	"El parámetro %s no es un texto.":                                                                         "The parameter %s is not a text.",
+	"La dirección no está bien codificada.":                                                                   "The address is not well encoded.",
+	"Envíe una sola operación por solicitud, no una lista.":                                                   "Send one operation in a request, not a list.",
 	"Las suscripciones van por WebSocket o con Accept: text/event-stream.":                                    "Subscriptions go by WebSocket or with Accept: text/event-stream.",
 	"El cuerpo de la solicitud no es un objeto JSON con query, variables, operationName y extensions.":        "The body of the request is not a JSON object with query, variables, operationName and extensions.",
 	"Debe quedar al menos un administrador activo.":                                                           "At least one active administrator has to remain.",

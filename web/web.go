@@ -12,7 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +34,7 @@ type Server struct {
 	Patience      time.Duration // with a client that leaves what it asked for unread; default 10 s
 
 	stopping atomic.Bool
+	sockets  sync.WaitGroup
 }
 
 // Handler is every route.
@@ -55,15 +56,21 @@ func (s *Server) Handler() http.Handler {
 // Stop makes /readyz say no, so that no new request is sent here.
 func (s *Server) Stop() { s.stopping.Store(true) }
 
+// Wait waits until the WebSockets are closed, which http.Server.Shutdown does not do; it comes after that. The feed's stop closes them.
+func (s *Server) Wait(ctx context.Context) {
+	closed := make(chan struct{})
+	go func() { defer close(closed); s.sockets.Wait() }()
+	select {
+	case <-closed:
+	case <-ctx.Done():
+	}
+}
+
 func (s *Server) graphql() http.Handler {
 	server := graph.NewServer(s.Resolver, s.Introspection, s.Origins)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := readBody(w, r); err != nil {
 			refuse(w, http.StatusRequestEntityTooLarge, mesa.LimitExceeded, "La solicitud supera 256 KiB.")
-			return
-		}
-		if isUnreadable(r) { // the executor's stream would repeat it in its answer and its log, passwords included
-			refuse(w, http.StatusBadRequest, mesa.ValidationFailed, "El cuerpo de la solicitud no es un objeto JSON con query, variables, operationName y extensions.")
 			return
 		}
 		ctx := graph.WithLocale(r.Context(), r.Header.Get("Accept-Language"))
@@ -72,6 +79,9 @@ func (s *Server) graphql() http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		if r.Header.Get("Upgrade") == "" {
 			w = s.impatient(w) // a WebSocket has a deadline of its own
+		} else {
+			s.sockets.Add(1)
+			defer s.sockets.Done()
 		}
 		server.ServeHTTP(w, r.WithContext(ctx))
 	})
@@ -101,28 +111,13 @@ func (w impatient) Flush() { _ = w.control.Flush() }
 // Unwrap gives the writer inside to http.ResponseController.
 func (w impatient) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// bufferedBody is a body that was read already.
-type bufferedBody struct {
-	io.Reader
-	all []byte
-}
-
-// Close has nothing to release.
-func (bufferedBody) Close() error { return nil }
-
-// isUnreadable says that a body which asks for a stream and claims to be JSON is not.
-func isUnreadable(r *http.Request) bool {
-	body, ok := r.Body.(bufferedBody)
-	return ok && strings.Contains(r.Header.Get("Accept"), "text/event-stream") && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") && !json.Valid(body.all)
-}
-
 // readBody takes the body into memory, where the executor would take it anyway: only here can its size still decide the status.
 func readBody(w http.ResponseWriter, r *http.Request) error {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	r.Body = bufferedBody{bytes.NewReader(body), body}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return err
 	}

@@ -175,11 +175,11 @@ func (c *serveCmd) listen(out *streams, s *settings, server *web.Server, feed *b
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w", err)
 	}
-	sockets, closeSockets := context.WithCancel(context.Background()) // WebSockets outlive Shutdown; this ends them
-	defer closeSockets()
+	requests, abort := context.WithCancel(context.Background())
+	defer abort() // what did not end in time
 	h := &http.Server{
 		Handler: server.Handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
-		BaseContext: func(net.Listener) context.Context { return sockets }, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		BaseContext: func(net.Listener) context.Context { return requests }, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- h.Serve(listener) }()
@@ -196,13 +196,13 @@ func (c *serveCmd) listen(out *streams, s *settings, server *web.Server, feed *b
 	working := make(chan struct{})
 	go func() { defer close(working); work.stop() }() // while requests end
 	defer func() { <-working }()
-	feed.Stop()
-	closeSockets()
+	feed.Stop() // which ends streams and closes WebSockets
 	ctx, cancel := context.WithTimeout(context.Background(), c.StopTimeout)
 	defer cancel()
 	if err := h.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("requests were still running after %s: %w", c.StopTimeout, err), h.Close())
 	}
+	server.Wait(ctx)
 	if c.AddrFile != "" {
 		_ = os.Remove(c.AddrFile)
 	}

@@ -168,6 +168,9 @@ func (f *Feed) confirm(events []*mesa.Event) error {
 	return f.Confirm(f.ctx, ids)
 }
 
+// Stopped is closed when the feed stops, before any follower's channel is, so that a follower can tell the end of the process from its own.
+func (f *Feed) Stopped() <-chan struct{} { return f.ctx.Done() }
+
 // Stop closes every follower's channel and ends the tail. It can be called twice.
 func (f *Feed) Stop() {
 	f.cancel()

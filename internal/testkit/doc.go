@@ -14,5 +14,6 @@
 // what happens when Redis fails has one of its own, which it can pause, kill, and start again (StartRedis). S3
 // is the same: S3URL and StartS3.
 //
-// Nothing is ever skipped: without PostgreSQL, Redis or the S3 server a test fails and says how to get it.
+// Nothing of this is ever skipped: without PostgreSQL, Redis or the S3 server a test fails and says how to get it. Only what needs Node.js
+// (NodeFolder) is, loudly, where there is none.
 package testkit

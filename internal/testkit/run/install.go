@@ -24,11 +24,11 @@ func install(ctx context.Context, service server.Service, stderr io.Writer) erro
 		return show(ctx, service, command, env, stderr)
 	}
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		return fmt.Errorf("install it and run this again (Debian: package %s; %s), or set %s", service.Debian, service.Other, service.Env)
+		return fmt.Errorf("install it and run this again (Debian: package %s; %s)%s", service.Debian, service.Other, orSet(service))
 	}
 	sudo, err := asRoot()
 	if err != nil {
-		return fmt.Errorf("%w: run \"apt-get install %s\" as root, or set %s", err, service.Debian, service.Env)
+		return fmt.Errorf("%w: run \"apt-get install %s\" as root%s", err, service.Debian, orSet(service))
 	}
 	for _, line := range [][]string{
 		{"apt-get", "-q", "update"},
@@ -39,6 +39,14 @@ func install(ctx context.Context, service server.Service, stderr io.Writer) erro
 		}
 	}
 	return nil
+}
+
+// orSet names the way without an installation, if there is one.
+func orSet(service server.Service) string {
+	if service.Env == "" {
+		return ""
+	}
+	return ", or set " + service.Env
 }
 
 // show prints a command and runs it.

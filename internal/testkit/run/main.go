@@ -3,7 +3,7 @@
 //	go run ./internal/testkit/run -- go test ./...
 //
 // Every server is private: on a free port, in a temporary folder, removed with everything in it when the command ends. Programs that
-// are missing are installed: packages on Debian and its relatives, and what is written in Go anywhere. A server whose variable is set
+// are missing are installed: packages on Debian and its relatives, and what is written in Go or comes from npm anywhere. A server whose variable is set
 // already (MESA_TEST_POSTGRES_URL, MESA_TEST_REDIS_URL, MESA_TEST_S3_URL) is used as it is. The exit code is the command's.
 package main
 
@@ -42,7 +42,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 
 	env := os.Environ()
 	for _, service := range server.Services {
-		if url := os.Getenv(service.Env); url != "" {
+		if url := os.Getenv(service.Env); service.Env != "" && url != "" {
 			fmt.Fprintf(stderr, "%s: the one of %s\n", service.Name, service.Env)
 			defer tidy(service, url, stderr)
 			continue
@@ -51,9 +51,16 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 			return 130
 		}
 		s, err := start(ctx, service, stderr)
+		if err != nil && service.Optional {
+			fmt.Fprintf(stderr, "%s: %v: tests that need it are SKIPPED\n", service.Name, err)
+			continue
+		}
 		if err != nil {
 			fmt.Fprintf(stderr, "%s: %v\n", service.Name, err)
 			return 1
+		}
+		if s == nil {
+			continue
 		}
 		defer s.Stop()
 		env = append(env, service.Env+"="+s.URL)
@@ -61,7 +68,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return command(args, env, signals, stdin, stdout, stderr)
 }
 
-// start starts a private server, installing its programs first when they are missing.
+// start starts a private server, installing its programs first when they are missing; nil when there is nothing to start.
 func start(ctx context.Context, service server.Service, stderr io.Writer) (*server.Server, error) {
 	if missing := service.Installed(); missing != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", service.Name, missing)
@@ -71,6 +78,9 @@ func start(ctx context.Context, service server.Service, stderr io.Writer) (*serv
 		if err := service.Installed(); err != nil {
 			return nil, fmt.Errorf("still after installing it: %w", err)
 		}
+	}
+	if service.Start == nil {
+		return nil, nil
 	}
 	begun := time.Now()
 	s, err := service.Start(ctx)

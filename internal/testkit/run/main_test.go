@@ -80,3 +80,21 @@ func TestMissingProgramsAreInstalled(t *testing.T) {
 		t.Errorf("the commands were not printed: %q", errs.String())
 	}
 }
+
+// Without what is optional the command runs all the same, and whoever reads the output knows what is missing.
+func TestWhatIsOptionalMayBeMissing(t *testing.T) {
+	all := server.Services
+	t.Cleanup(func() { server.Services = all })
+	missing := errors.New("thing is not on this machine")
+	server.Services = []server.Service{
+		{Name: "Present", Optional: true, Installed: func() error { return nil }}, // nothing to start
+		{Name: "Thing", Optional: true, Installed: func() error { return missing }, Install: func() ([]string, []string, error) { return []string{"false"}, nil, nil }},
+	}
+	var out, errs bytes.Buffer
+	if code := run([]string{"echo", "ran"}, nil, &out, &errs); code != 0 || out.String() != "ran\n" {
+		t.Errorf("exit code %d, output %q", code, out.String())
+	}
+	if said := errs.String(); !strings.Contains(said, "Thing: false: exit status 1: tests that need it are SKIPPED") || strings.Contains(said, "Present") {
+		t.Errorf("it says %q", said)
+	}
+}

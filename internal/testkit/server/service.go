@@ -15,8 +15,10 @@ type Service struct {
 
 	Installed func() error                                // nil when its programs are on this machine, else what is missing
 	Install   func() (command, env []string, err error)   // where there is no Debian package: the command that gets the programs, anywhere
-	Start     func(ctx context.Context) (*Server, error)  // a private server
+	Start     func(ctx context.Context) (*Server, error)  // a private server; nil when there is nothing to start
 	Tidy      func(ctx context.Context, url string) error // removes what tests that were killed left on the server
+
+	Optional bool // tests that need it are skipped, and say so, where it cannot be had
 }
 
 // Services is everything a full test run starts. A new server is one more row.
@@ -24,6 +26,8 @@ var Services = []Service{
 	Postgres,
 	Redis,
 	S3,
+	Node,
+	NodePackages,
 }
 
 // Postgres is PostgreSQL, 15 or newer.
@@ -57,4 +61,22 @@ var S3 = Service{
 	Install:   s3Install,
 	Start:     startS3,
 	Tidy:      tidyS3,
+}
+
+// Node is Node.js, which runs the reference clients of the protocols.
+var Node = Service{
+	Name:      "Node.js",
+	Debian:    "npm",
+	Other:     "macOS: brew install node; Fedora: dnf install nodejs npm",
+	Installed: nodeInstalled,
+	Optional:  true,
+}
+
+// NodePackages are the reference clients.
+var NodePackages = Service{
+	Name:      "npm packages",
+	Other:     "anywhere: \"make test\" installs them",
+	Installed: packagesInstalled,
+	Install:   packagesInstall,
+	Optional:  true,
 }

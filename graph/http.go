@@ -193,6 +193,12 @@ func (x *exchange) answer(ctx context.Context) {
 		x.run(ctx)
 		return
 	}
+	if x.made == nil { // else it is paid for
+		if err := x.spend(ctx, who.actor, keptWeight); err != nil {
+			x.refuse(ctx, http.StatusTooManyRequests, gqlerror.List{err})
+			return
+		}
+	}
 	ctx = actAs(ctx, who.actor, x.plan.reach < mesa.ForOneself && !who.seesMore)
 	x.register(ctx)
 	var failed attempt
@@ -294,6 +300,8 @@ func (x *exchange) register(ctx context.Context) {
 // statusOf is the status of a request that is refused before it is executed.
 func (x *exchange) statusOf(errs gqlerror.List) int {
 	switch {
+	case len(errs) > 0 && errs[0].Extensions["code"] == string(mesa.RateLimited):
+		return http.StatusTooManyRequests
 	case errcode.GetErrorKind(errs) != errcode.KindProtocol:
 		return http.StatusOK
 	case x.mediaType() == responseJSON:

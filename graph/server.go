@@ -18,7 +18,6 @@ import (
 
 // Limits on what a stranger can send.
 const (
-	maxTokens         = 2000     // of an operation's text; validation is quadratic in it
 	maxSocketMessage  = 1 << 16  // bytes
 	parsedMemory      = 64 << 20 // bytes for parsed and validated documents
 	parsedTimes       = 20       // what a parsed document takes against its text, about
@@ -32,26 +31,29 @@ const (
 func NewServer(r *Resolver, introspection bool, origins []string) http.Handler {
 	schema := exec.NewExecutableSchema(exec.Config{Resolvers: r})
 	s := handler.New(schema)
-	s.AddTransport(transport.Websocket{
+	parsed := cache.NewBounded[*ast.QueryDocument](parsedMemory, parsedTimes)
+	turns := newTurns()
+	add := func(t graphql.Transport) { s.AddTransport(inTurns{t, r, turns}) }
+	add(transport.Websocket{
 		InitFunc: r.authenticateSocket, InitTimeout: socketInitTimeout, PingPongInterval: pingEvery, PayloadReadLimit: ptr(int64(maxSocketMessage)),
 		Implementation: socketsFor(origins),
 	})
-	s.AddTransport(transport.Options{AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodOptions}})
-	s.AddTransport(transport.SSE{KeepAlivePingInterval: pingEvery})
-	s.AddTransport(overHTTP{Resolver: r, schema: schema.Schema(), plans: newPlans()})
-	s.SetQueryCache(cache.NewBounded[*ast.QueryDocument](parsedMemory, parsedTimes))
-	s.SetParserTokenLimit(maxTokens)
-	presenter := present(r.Log)
+	add(transport.Options{AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodOptions}})
+	add(transport.SSE{KeepAlivePingInterval: pingEvery})
+	add(overHTTP{Resolver: r, schema: schema.Schema(), plans: newPlans()})
+	s.SetQueryCache(parsed)
+	presenter := r.present()
 	if !introspection {
 		s.SetDisableSuggestion(true)
 		presenter = withoutSuggestions(presenter)
 	}
 	s.SetErrorPresenter(presenter)
 	s.SetRecoverFunc(recovered(r.Log))
-	s.Use(naming{r})
+	s.Use(naming{r, parsed})
 	s.Use(extension.Introspection{})
 	s.Use(guard{resolver: r, schema: schema.Schema(), introspection: introspection, present: presenter})
 	s.AroundOperations(r.boundSubscriptions)
+	s.AroundOperations(r.boundOperations)
 	s.AroundOperations(r.subscriberLoaders)
 	s.AroundResponses(r.freshLoaders)
 	s.AroundRootFields(r.freshRootLoaders)

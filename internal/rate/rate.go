@@ -20,7 +20,8 @@ const Unit = 1000
 // What is remembered.
 const (
 	maxSpenders = 1 << 16 // of a class; beyond them any one is forgotten
-	firstSweep  = 1 << 10 // spenders from which on those are looked for who spent nothing lately
+	fewSpenders = 1 << 10 // up to so many nobody is forgotten
+	sweepEvery  = time.Minute
 )
 
 // Options make a limiter. A class without windows has no limit.
@@ -54,7 +55,7 @@ func New(o Options) (*Limiter, error) {
 	}
 	for name, windows := range o.Limits {
 		if len(windows) > 0 {
-			l.classes[name] = &class{name: name, windows: windows, policy: windows.policy(), spenders: map[string]*spender{}, sweepAt: firstSweep}
+			l.classes[name] = &class{name: name, windows: windows, policy: windows.policy(), spenders: map[string]*spender{}}
 		}
 	}
 	if o.Redis == "" || len(l.classes) == 0 {
@@ -130,7 +131,7 @@ func (l *Limiter) look(name, who string, amount int64, counts, always bool) Verd
 	now := l.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.spender(who, now)
+	s := c.spender(who, now, counts)
 	v := c.judge(s, now, amount)
 	if v.Refused && !always {
 		c.refused.Add(1)
@@ -172,7 +173,7 @@ type class struct {
 	mu       sync.Mutex
 	spenders map[string]*spender
 	dirty    []*spender // of whom Redis does not know all
-	sweepAt  int        // spenders
+	swept    time.Time  // when those were forgotten who spent nothing lately
 }
 
 // spender is one of a class.
@@ -190,13 +191,15 @@ type count struct {
 	unsentBefore int64
 }
 
-// spender finds one, with counts of this instant.
-func (c *class) spender(who string, now time.Time) *spender {
+// spender finds one, with counts of this instant; a new one is remembered if it will spend.
+func (c *class) spender(who string, now time.Time, spends bool) *spender {
 	s := c.spenders[who]
 	if s == nil {
-		c.makeRoom(now)
 		s = &spender{who: who, counts: make([]count, len(c.windows))}
-		c.spenders[who] = s
+		if spends {
+			c.makeRoom(now)
+			c.spenders[who] = s
+		}
 	}
 	for i, w := range c.windows {
 		s.counts[i].move(now.UnixNano() / int64(w.Period))
@@ -216,13 +219,16 @@ func (n *count) move(period int64) {
 
 // makeRoom forgets those who spent nothing lately, and if there still are too many, any one.
 func (c *class) makeRoom(now time.Time) {
-	if len(c.spenders) >= c.sweepAt {
+	if len(c.spenders) < fewSpenders {
+		return
+	}
+	if now.Sub(c.swept) >= sweepEvery {
+		c.swept = now
 		for who, s := range c.spenders {
 			if c.isIdle(s, now) {
 				delete(c.spenders, who)
 			}
 		}
-		c.sweepAt = min(max(firstSweep, 2*len(c.spenders)), maxSpenders)
 	}
 	if len(c.spenders) < maxSpenders {
 		return

@@ -129,11 +129,12 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	control := http.NewResponseController(w)
-	if control.SetReadDeadline(time.Now().Add(s.patience())) == nil { // fails only where there is no connection, in tests
-		defer func() { _ = control.SetReadDeadline(time.Time{}) }() // streams stay open
-	}
+	_ = control.SetReadDeadline(time.Now().Add(s.patience())) // fails only where there is no connection, in tests
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.Resolver.Limits.Of(graph.LimitBody))))
 	r.Body = bufferedBody{bytes.NewReader(body), body}
+	if err == nil {
+		_ = control.SetReadDeadline(time.Time{}) // streams stay open
+	}
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return err
 	}

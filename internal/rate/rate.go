@@ -135,16 +135,18 @@ func (l *Limiter) look(name, who string, amount int64, counts, always bool) Verd
 	v := c.judge(s, now, amount)
 	if v.Refused && !always {
 		c.refused.Add(1)
+		v.Left /= Unit
 		return v
 	}
 	if !counts {
+		v.Left /= Unit
 		return v
 	}
 	for i := range s.counts {
 		s.counts[i].now += amount
 		s.counts[i].unsent += amount
 	}
-	v.Left = max(v.Left-(amount+Unit-1)/Unit, 0)
+	v.Left = max(v.Left-amount, 0) / Unit
 	if l.remote != nil && !s.dirty {
 		s.dirty = true
 		c.dirty = append(c.dirty, s)
@@ -248,7 +250,7 @@ func (c *class) isIdle(s *spender, now time.Time) bool {
 	return true
 }
 
-// judge says what a spender may do now. Of several windows that refuse, the longest wait counts.
+// judge says what a spender may do now, with what is left in thousandths. Of several windows that refuse, the longest wait counts.
 func (c *class) judge(s *spender, now time.Time, amount int64) Verdict {
 	v := Verdict{Left: -1, policy: c.policy}
 	for i, w := range c.windows {
@@ -257,7 +259,7 @@ func (c *class) judge(s *spender, now time.Time, amount int64) Verdict {
 		passed := float64(now.UnixNano()-n.period*int64(w.Period)) / period
 		spent := float64(n.now) + float64(n.before)*(1-passed)
 		limit := float64(w.Limit * Unit)
-		left := max(int64(limit-spent)/Unit, 0)
+		left := max(int64(limit-spent), 0)
 		wait := time.Duration(0)
 		if spent+float64(amount) > limit {
 			wait = time.Duration(period * n.until(passed, limit-float64(amount)))

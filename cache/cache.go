@@ -328,10 +328,16 @@ func (k *Kind[T]) hit(ctx context.Context, c *Cache, at Moment, full string, key
 // made by whoever asks after it has expired.
 func (k *Kind[T]) refresh(ctx context.Context, c *Cache, at Moment, full string, key Key, load func(context.Context) (T, error)) {
 	c.count.refreshes.Add(1)
+	ctx = context.WithValue(ctx, refreshKey{}, true)
 	if _, _, err := k.make(ctx, c, at, full, key, load); err != nil {
 		c.opts.Log.DebugContext(ctx, "cached value not made anew", "kind", k.Name, "error", err)
 	}
 }
+
+type refreshKey struct{}
+
+// IsRefresh says whether a value is being made anew before it expires: nobody waits for it.
+func IsRefresh(ctx context.Context) bool { return ctx.Value(refreshKey{}) != nil }
 
 // miss makes the value, for all who wait for the flight if there is one.
 func (k *Kind[T]) miss(ctx context.Context, c *Cache, at Moment, full string, key Key, fl *flight, load func(context.Context) (T, error)) (Found[T], error) {

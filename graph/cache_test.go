@@ -633,7 +633,7 @@ func TestOnlyTrustedDocumentsRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := caching(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)), newClock(), cache.Options{})
-	documents, err := graph.LoadDocuments(graph.DocumentsRequire, []string{file})
+	documents, err := graph.LoadDocuments(graph.DocumentsRequire, []string{file}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,6 +56,7 @@ type texts interface {
 // loaded. Without Documents (nil) there are no manifests, and nothing is counted.
 type Documents struct {
 	mode    DocumentMode
+	limits  Limits
 	trusted []*trustedText
 	byID    map[string]*trustedText // by canonical id; each has its SHA-256 as one more id
 
@@ -74,10 +75,10 @@ type trustedText struct {
 // operation is an entry of a manifest.
 type operation struct{ id, text, name string }
 
-// LoadDocuments reads manifests. Each text must be valid under the schema and without @defer, and an id must mean one text in all of
-// them; else the error lists the first operations for which that does not hold, with file and id. With mode off nothing is read.
-func LoadDocuments(mode DocumentMode, paths []string) (*Documents, error) {
-	d := &Documents{mode: mode, byID: map[string]*trustedText{}, others: map[string]*list.Element{}}
+// LoadDocuments reads manifests. Each text must be valid under the schema, within the limits and without @defer, and an id must mean one
+// text in all of them; else the error lists the first operations for which that does not hold, with file and id. With mode off nothing is read.
+func LoadDocuments(mode DocumentMode, paths []string, limits Limits) (*Documents, error) {
+	d := &Documents{mode: mode, limits: limits, byID: map[string]*trustedText{}, others: map[string]*list.Element{}}
 	switch mode {
 	case DocumentsOff:
 		return d, nil
@@ -154,7 +155,7 @@ func (d *Documents) trust(schema *ast.Schema, path string, op operation) error {
 	}
 	t := d.byID[hash]
 	if t == nil {
-		doc, err := check(schema, op.text)
+		doc, err := check(schema, d.limits, op.text)
 		if err != nil {
 			return err
 		}
@@ -167,8 +168,11 @@ func (d *Documents) trust(schema *ast.Schema, path string, op operation) error {
 }
 
 // check parses and validates a text as the server would.
-func check(schema *ast.Schema, text string) (*ast.QueryDocument, error) {
-	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, maxTokens)
+func check(schema *ast.Schema, limits Limits, text string) (*ast.QueryDocument, error) {
+	if err := limits.checkText(text); err != nil {
+		return nil, errors.New(err.In("en"))
+	}
+	doc, err := parser.ParseQuery(&ast.Source{Input: text})
 	switch {
 	case err != nil:
 		return nil, err

@@ -59,7 +59,7 @@ func loadAll(t testing.TB, mode DocumentMode, manifests ...any) (*Documents, err
 	for _, m := range manifests {
 		paths = append(paths, write(t, m))
 	}
-	return LoadDocuments(mode, paths)
+	return LoadDocuments(mode, paths, nil)
 }
 
 // apollo is a manifest as generate-persisted-query-manifest writes it.
@@ -285,7 +285,7 @@ func TestManifestsThatAreRefused(t *testing.T) {
 		{"too long an id", DocumentsAllow, []any{map[string]string{strings.Repeat("i", maxDocumentID+1): whoText}}, []string{"1 to 256 bytes"}},
 		{"too long a text", DocumentsAllow, []any{map[string]string{"a": whoText + long(" ")}}, []string{"64 KiB"}},
 		{"too long a file", DocumentsAllow, []any{"{" + strings.Repeat(" ", maxManifest) + "}"}, []string{"manifest.json: ", "16 MiB"}},
-		{"too many tokens", DocumentsAllow, []any{map[string]string{"a": "{ viewer { " + strings.Repeat("a ", maxTokens) + "} }"}}, []string{"token limit"}},
+		{"too many tokens", DocumentsAllow, []any{map[string]string{"a": "{ viewer { " + strings.Repeat("a ", 2000) + "} }"}}, []string{"more than 2000 tokens"}},
 		{"an empty text", DocumentsAllow, []any{map[string]string{"a": ""}}, []string{"no operation"}},
 		{"a text that does not parse", DocumentsAllow, []any{map[string]string{"a": "query {"}}, []string{`manifest.json: operation "a"`}},
 		{"a field that is gone", DocumentsAllow, []any{apollo(apolloOperation("a", "Gone", gone))}, []string{`manifest.json: operation "a" Gone: `, "nickname"}},
@@ -312,10 +312,10 @@ func TestManifestsThatAreRefused(t *testing.T) {
 		})
 	}
 	missing := filepath.Join(t.TempDir(), "missing.json")
-	if _, err := LoadDocuments(DocumentsAllow, []string{missing}); err == nil || !strings.Contains(err.Error(), missing) {
+	if _, err := LoadDocuments(DocumentsAllow, []string{missing}, nil); err == nil || !strings.Contains(err.Error(), missing) {
 		t.Errorf("a missing file: %v", err)
 	}
-	if _, err := LoadDocuments(DocumentsOff, []string{missing}); err != nil {
+	if _, err := LoadDocuments(DocumentsOff, []string{missing}, nil); err != nil {
 		t.Errorf("a missing file that is not used: %v", err)
 	}
 }

@@ -18,9 +18,9 @@ import (
 )
 
 // present turns an error into what a client is told. Ours bring code, field and sentence; the schema's own (wrong query, wrong
-// variable) stay; a value that its type refuses is VALIDATION_FAILED; everything else is logged under an id and told as INTERNAL
-// with that id.
-func present(log *slog.Logger) graphql.ErrorPresenterFunc {
+// variable) stay; a value that its type refuses is VALIDATION_FAILED; what failed after the operation's time was over is TIMEOUT; everything
+// else is logged under an id and told as INTERNAL with that id.
+func (r *Resolver) present() graphql.ErrorPresenterFunc {
 	return func(ctx context.Context, err error) *gqlerror.Error {
 		theirs, _ := errors.AsType[*gqlerror.Error](err)
 		field := inputField(ctx, theirs)
@@ -40,8 +40,12 @@ func present(log *slog.Logger) graphql.ErrorPresenterFunc {
 		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 			return &gqlerror.Error{Message: "canceled", Path: graphql.GetPath(ctx), Extensions: map[string]any{"code": "CANCELED"}}
 		}
+		if context.Cause(ctx) == errTimeout {
+			r.Log.WarnContext(ctx, "operation timed out", "path", graphql.GetPath(ctx).String(), "error", err)
+			return tell(ctx, r.timedOut(), graphql.GetPath(ctx))
+		}
 		id := newErrorID()
-		log.ErrorContext(ctx, "internal error", "id", id, "path", graphql.GetPath(ctx).String(), "error", err)
+		r.Log.ErrorContext(ctx, "internal error", "id", id, "path", graphql.GetPath(ctx).String(), "error", err)
 		return tell(ctx, internal(id), graphql.GetPath(ctx))
 	}
 }

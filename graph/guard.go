@@ -13,11 +13,8 @@ import (
 	"github.com/mesapartes/mesa/mesa"
 )
 
-// Bounds of one operation. The largest operation of the contract costs 19,600 with a page of 200.
-const (
-	maxDepth = 15
-	maxCost  = 50_000 // fields, each as often as its lists can be long
-)
+// introspectionCosts are what looks at the schema cost: an answer to __schema is about as large as a page of documents with everything.
+var introspectionCosts = map[string]int{"__schema": 5000, "__type": 100}
 
 // guard refuses, before anything is executed, what would cost more than an operation may.
 type guard struct {
@@ -40,27 +37,42 @@ func (guard) Validate(graphql.ExecutableSchema) error { return nil }
 
 // MutateOperationContext measures the operation.
 func (g guard) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
+	endTurn(ctx) // the text is valid
 	c := callerOf(ctx)
 	if c.isSocket || c.known.Load() == nil {
 		g.resolver.identify(ctx, c)
 	}
 	actor, why := c.actor()
 	if actor == nil && !g.onlyPublic(op.Operation.SelectionSet, map[string]bool{}) {
+		if err := g.resolver.pay(ctx, nil, 0, nil); err != nil {
+			return err
+		}
 		return g.present(ctx, why)
 	}
 	if err := g.openTo(actor, op.Operation.SelectionSet); err != nil {
 		return g.present(ctx, g.resolver.Desk.Deny(ctx, actor, err))
 	}
 	op.DisableIntrospection = !g.introspection && actor == nil // onlyPublic has refused it already
-	m := measure{variables: op.Variables, fragments: map[string]weight{}}
+	m := measure{variables: op.Variables, fragments: map[string]weight{}, roots: map[string]int{}}
 	w := m.selections(op.Operation.SelectionSet)
-	switch {
-	case m.deferred:
+	if m.deferred {
 		return refuse(ctx, mesa.Invalid("", "La directiva @defer no está disponible."))
-	case w.depth > maxDepth:
-		return refuse(ctx, mesa.Fail(mesa.LimitExceeded, "", "La consulta tiene %d niveles; el máximo es %d.", w.depth, maxDepth).With("limit", maxDepth))
-	case w.cost > maxCost:
-		return refuse(ctx, mesa.Fail(mesa.LimitExceeded, "", "La consulta cuesta %d; el máximo es %d. Pida páginas más pequeñas.", w.cost, maxCost).With("limit", maxCost))
+	}
+	if err := g.check(w, m.countRoots(op.Operation.SelectionSet, map[string]int{})); err != nil {
+		return g.resolver.exceeded(ctx, err)
+	}
+	return g.resolver.pay(ctx, actor, w.cost, m.roots)
+}
+
+// check is the error of the first limit that an operation exceeds.
+func (g guard) check(w weight, roots int) *mesa.Error {
+	for _, c := range []struct {
+		limit Limit
+		have  int
+	}{{LimitRootFields, roots}, {LimitDepth, w.depth}, {LimitIntrospection, w.introspection}, {LimitCost, w.cost}} {
+		if err := g.resolver.Limits.check(c.limit, c.have); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -94,13 +106,14 @@ func (g guard) onlyPublic(set ast.SelectionSet, seen map[string]bool) bool {
 
 func refuse(ctx context.Context, e *mesa.Error) *gqlerror.Error { return tell(ctx, e, nil) }
 
-// weight is how deep and how costly a part of an operation is.
-type weight struct{ depth, cost int }
+// weight is how deep and how costly a part of an operation is, and how deep it looks into the schema.
+type weight struct{ depth, cost, introspection int }
 
 // measure walks an operation. Each fragment is weighed once: spreading it often makes a small text expensive to walk otherwise.
 type measure struct {
 	variables map[string]any
 	fragments map[string]weight
+	roots     map[string]int // how often each root field is asked for
 	deferred  bool
 }
 
@@ -110,6 +123,7 @@ func (m *measure) selections(set ast.SelectionSet) weight {
 		w := m.selection(s)
 		total.cost = add(total.cost, w.cost)
 		total.depth = max(total.depth, w.depth)
+		total.introspection = max(total.introspection, w.introspection)
 	}
 	return total
 }
@@ -117,11 +131,11 @@ func (m *measure) selections(set ast.SelectionSet) weight {
 func (m *measure) selection(s ast.Selection) weight {
 	switch s := s.(type) {
 	case *ast.Field:
-		if strings.HasPrefix(s.Name, "__") {
-			return weight{} // introspection has a rule of its own
-		}
 		w := m.selections(s.SelectionSet)
-		return weight{depth: w.depth + 1, cost: add(1, multiply(m.times(s), w.cost))}
+		if strings.HasPrefix(s.Name, "__") {
+			return weight{introspection: w.depth, cost: introspectionCosts[s.Name]}
+		}
+		return weight{depth: w.depth + 1, cost: add(1, multiply(m.times(s), w.cost)), introspection: w.introspection}
 	case *ast.InlineFragment:
 		m.deferred = m.deferred || s.Directives.ForName("defer") != nil
 		return m.selections(s.SelectionSet)
@@ -135,6 +149,26 @@ func (m *measure) selection(s ast.Selection) weight {
 		return w
 	}
 	return weight{}
+}
+
+// countRoots is how many root fields an operation asks for, and notes how often each. Each fragment is looked at once: known says how many
+// it has, and fields in fragments that are spread again are noted once.
+func (m *measure) countRoots(set ast.SelectionSet, known map[string]int) (n int) {
+	for _, s := range set {
+		switch s := s.(type) {
+		case *ast.Field:
+			n++
+			m.roots[s.Name]++
+		case *ast.InlineFragment:
+			n = add(n, m.countRoots(s.SelectionSet, known))
+		case *ast.FragmentSpread:
+			if _, counted := known[s.Name]; !counted {
+				known[s.Name] = m.countRoots(s.Definition.SelectionSet, known)
+			}
+			n = add(n, known[s.Name])
+		}
+	}
+	return n
 }
 
 // times is how often what is below a field may be there: once for each id, the page asked for, a page by default, once for everything

@@ -176,6 +176,12 @@ func (x *exchange) answer(ctx context.Context) {
 		x.run(ctx)
 		return
 	}
+	if x.made == nil { // else it is paid for
+		if err := x.spend(ctx, who.actor, keptWeight); err != nil {
+			x.refuse(ctx, http.StatusTooManyRequests, gqlerror.List{err})
+			return
+		}
+	}
 	ctx = actAs(ctx, who.actor, x.plan.reach < mesa.ForOneself && !who.seesMore)
 	x.register(ctx)
 	var failed attempt
@@ -274,24 +280,25 @@ func (x *exchange) register(ctx context.Context) {
 	}
 }
 
-// refusals are the statuses of well-formed requests that are not executed, by the code of their first error; 400 for all others. They go
+// refusedStatus has the statuses of well-formed requests that are not executed, by the code of their first error; 400 for all others. They go
 // with application/graphql-response+json, by which a client knows them from those of a proxy; as application/json it mostly is 200
 // (docs/decisions/0011-transports.md).
-var refusals = map[mesa.Code]int{
+var refusedStatus = map[mesa.Code]int{
 	mesa.Unauthenticated:        http.StatusUnauthorized,
 	mesa.Forbidden:              http.StatusForbidden,
 	mesa.PersistedQueryNotFound: http.StatusNotFound, // after 400 old clients never send a hash again
 	mesa.RateLimited:            http.StatusTooManyRequests,
+	mesa.Timeout:                http.StatusGatewayTimeout,
 	mesa.Internal:               http.StatusInternalServerError,
 }
 
-// statusOf is the status of a well-formed request that is not executed; legacy is what it is as application/json.
+// statusOf is the status of a well-formed request that is not executed; legacy is what it is as application/json, unless it came too often.
 func (x *exchange) statusOf(legacy int, errs gqlerror.List) int {
-	if x.json() == plainJSON {
+	code, _ := errs[0].Extensions["code"].(string)
+	if x.json() == plainJSON && mesa.Code(code) != mesa.RateLimited {
 		return legacy
 	}
-	code, _ := errs[0].Extensions["code"].(string)
-	return cmp.Or(refusals[mesa.Code(code)], http.StatusBadRequest)
+	return cmp.Or(refusedStatus[mesa.Code(code)], http.StatusBadRequest)
 }
 
 // unnamed is the status, as application/json, for a document that is not known. Clients take 200 as the invitation to send its text, and

@@ -39,7 +39,7 @@ func TestCostlyOperationsAreRefused(t *testing.T) {
 		{"deferred", "{ documents { nodes { id ... @defer { subject } } } }", nil, "VALIDATION_FAILED"},
 		{"a deferred fragment", "{ documents { nodes { id ...F @defer } } } fragment F on Document { subject }", nil, "VALIDATION_FAILED"},
 		{"deferred inside of a fragment", "{ ...F } fragment F on Query { documents { nodes { id ... @defer { subject } } } }", nil, "VALIDATION_FAILED"},
-		{"too long a text", "{ " + aliases(700, "viewer { __typename }") + " }", nil, "GRAPHQL_PARSE_FAILED"},
+		{"too long a text", "{ " + aliases(700, "viewer { __typename }") + " }", nil, "LIMIT_EXCEEDED"},
 		{"introspection without end", "{ __schema { types { " + strings.Repeat("fields { type { ", 30) + "name" + strings.Repeat(" } }", 30) + " } } }", nil, "GRAPHQL_VALIDATION_FAILED"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

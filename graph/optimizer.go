@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -104,6 +105,9 @@ func (r *Resolver) Explain(ctx context.Context, actor *mesa.Actor, q Question) (
 
 // run executes a query as a server does and tells the errors of its answer; err says why it was not executed.
 func (r *Resolver) run(ctx context.Context, q Question) (gqlerror.List, error) {
+	if err := cmp.Or(r.Limits.checkVariables(q.Variables), r.Limits.checkText(q.Query)); err != nil {
+		return nil, err
+	}
 	schema := exec.NewExecutableSchema(exec.Config{Resolvers: r})
 	e := executor.New(schema)
 	r.prepare(e, schema.Schema(), true)

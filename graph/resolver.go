@@ -6,12 +6,14 @@ package graph
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/mesapartes/mesa/cache"
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/internal/bus"
 	"github.com/mesapartes/mesa/internal/files"
+	"github.com/mesapartes/mesa/internal/rate"
 	"github.com/mesapartes/mesa/internal/secret"
 	"github.com/mesapartes/mesa/jobs"
 )
@@ -37,5 +39,11 @@ type Resolver struct {
 
 	Diagnostics bool // whether administrators may add jobs that try the queue
 
+	Limits  Limits        // of one operation; nil are the usual ones
+	Timeout time.Duration // of a query or mutation, statements included; 0 is none
+	Rates   *rate.Limiter // of operations; nil counts none
+
 	subscribers subscribers
+	seats       seats
+	refused     refusals
 }

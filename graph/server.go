@@ -15,9 +15,8 @@ import (
 	"github.com/mesapartes/mesa/graph/exec"
 )
 
-// Limits on what a stranger can send.
+// What is kept of texts.
 const (
-	maxTokens    = 2000     // of an operation's text; validation is quadratic in it
 	parsedMemory = 64 << 20 // bytes for parsed and validated documents
 	parsedTimes  = 20       // what a parsed document takes against its text, about
 )
@@ -31,21 +30,20 @@ const pingEvery = 20 * time.Second
 func NewServer(r *Resolver, introspection bool, origins []string) http.Handler {
 	schema := exec.NewExecutableSchema(exec.Config{Resolvers: r})
 	s := handler.New(schema)
-	front := newFront(r, schema.Schema())
+	parsed := cache.NewBounded[*ast.QueryDocument](parsedMemory, parsedTimes)
+	front := newFront(r, schema.Schema(), parsed)
 	s.AddTransport(overSocket{front, origins})
 	s.AddTransport(overHTTP{front})
-	s.SetQueryCache(cache.NewBounded[*ast.QueryDocument](parsedMemory, parsedTimes))
+	s.SetQueryCache(parsed)
 	if !introspection {
 		s.SetDisableSuggestion(true)
 	}
-	s.Use(naming{r})
 	r.prepare(s, schema.Schema(), introspection)
 	return s
 }
 
 // pipeline is what executes operations: a server, or an executor alone.
 type pipeline interface {
-	SetParserTokenLimit(limit int)
 	SetErrorPresenter(f graphql.ErrorPresenterFunc)
 	SetRecoverFunc(f graphql.RecoverFunc)
 	Use(extension graphql.HandlerExtension)
@@ -56,16 +54,16 @@ type pipeline interface {
 
 // prepare makes a pipeline execute operations with the limits, loaders and errors of this API.
 func (r *Resolver) prepare(p pipeline, schema *ast.Schema, introspection bool) {
-	presenter := present(r.Log)
+	presenter := r.present()
 	if !introspection {
 		presenter = withoutSuggestions(presenter)
 	}
-	p.SetParserTokenLimit(maxTokens)
 	p.SetErrorPresenter(presenter)
 	p.SetRecoverFunc(recovered(r.Log))
 	p.Use(extension.Introspection{})
 	p.Use(guard{resolver: r, schema: schema, introspection: introspection, present: presenter})
 	p.AroundOperations(r.boundSubscriptions)
+	p.AroundOperations(r.boundOperations)
 	p.AroundOperations(r.subscriberLoaders)
 	p.AroundResponses(r.freshLoaders)
 	p.AroundRootFields(r.freshRootLoaders)

@@ -263,7 +263,7 @@ func (s *socket) end(op *socketOperation) {
 func (s *socket) operate(op *socketOperation, a *asked) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.finish(op, errorMessage(op.id, gqlerror.List{present(s.Log)(op.ctx, recovered(s.Log)(op.ctx, cause))}))
+			s.finish(op, errorMessage(op.id, gqlerror.List{s.present()(op.ctx, recovered(s.Log)(op.ctx, cause))}))
 		}
 	}()
 	ctx := graphql.StartOperationTrace(op.ctx)

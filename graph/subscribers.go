@@ -7,12 +7,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-
-	"github.com/mesapartes/mesa/mesa"
 )
-
-// maxSubscriptions is how many subscriptions one account may have in a process.
-const maxSubscriptions = 100
 
 // subscribers counts the subscriptions of each account.
 type subscribers struct {
@@ -20,11 +15,11 @@ type subscribers struct {
 	count map[string]int
 }
 
-// enter counts one more until ctx ends; false when there are too many.
-func (s *subscribers) enter(ctx context.Context, account string) bool {
+// enter counts one more until ctx ends; false when there are most already.
+func (s *subscribers) enter(ctx context.Context, account string, most int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.count[account] >= maxSubscriptions {
+	if s.count[account] >= most {
 		return false
 	}
 	if s.count == nil {
@@ -44,9 +39,8 @@ func (s *subscribers) enter(ctx context.Context, account string) bool {
 // boundSubscriptions refuses a subscription when its account has too many.
 func (r *Resolver) boundSubscriptions(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 	actor, _ := callerOf(ctx).actor()
-	if actor == nil || graphql.GetOperationContext(ctx).Operation.Operation != ast.Subscription || r.subscribers.enter(ctx, actor.ID()) {
+	if actor == nil || graphql.GetOperationContext(ctx).Operation.Operation != ast.Subscription || r.subscribers.enter(ctx, actor.ID(), r.Limits.Of(LimitSubscriptions)) {
 		return next(ctx)
 	}
-	e := mesa.Fail(mesa.LimitExceeded, "", "Tiene %d suscripciones abiertas; cierre alguna.", maxSubscriptions).With("limit", maxSubscriptions)
-	return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{refuse(ctx, e)}})
+	return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{r.exceeded(ctx, r.Limits.exceeded(LimitSubscriptions, 0))}})
 }

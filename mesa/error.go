@@ -27,6 +27,7 @@ const (
 	NotHolder           Code = "NOT_HOLDER"
 	DocumentClosed      Code = "DOCUMENT_CLOSED"
 	LimitExceeded       Code = "LIMIT_EXCEEDED"
+	Timeout             Code = "TIMEOUT"
 	FeatureDisabled     Code = "FEATURE_DISABLED"
 	AddressRefused      Code = "ADDRESS_REFUSED"
 	Internal            Code = "INTERNAL"
@@ -48,7 +49,7 @@ var ErrorCodes = []struct {
 	{InvalidTransition, "The object is not in a state from which this can be done; `state` is the present one."},
 	{ConflictVersion, "`expectedVersion` is not the present version; `version` is."},
 	{IdempotencyMismatch, "The idempotency key was used before with other input."},
-	{RateLimited, "Too many attempts: wait `retryAfter` seconds."},
+	{RateLimited, "Too many requests or attempts: wait `retryAfter` seconds; `rate` says which limit it is (docs/limits.md)."},
 	{DuplicateTarget, "A target area is named twice or already has this document to act on."},
 	{SameArea, "The target is the sending area itself; assign the document inside an area instead."},
 	{AreaInactive, "The target area is no longer active."},
@@ -57,7 +58,8 @@ var ErrorCodes = []struct {
 	{DeadlineInPast, "The date lies before today or before the filing date."},
 	{NotHolder, "No area of the actor holds the document."},
 	{DocumentClosed, "The document is archived, voided or not filed and no longer changes."},
-	{LimitExceeded, "More was asked for than the limit allows; `limit` says how much."},
+	{LimitExceeded, "More was asked for than the limit allows; `limit` says how much. Limits of operations are in docs/limits.md, and `field` names them."},
+	{Timeout, "The operation took longer than `limit` seconds and was ended. What a mutation says it did is done. Ask for less, or for a report."},
 	{PersistedQueryNotFound, "No document is known by this id or hash: send the text with its hash."},
 	{PersistedQueryHashMismatch, "The text is not the one that the id or the hash stands for."},
 	{PersistedQueryRequired, "This server runs trusted documents only, and the text is none of them."},

@@ -19,7 +19,6 @@ var english = map[string]string{
 	"Los trabajos de diagnóstico están desactivados (MESA_DIAGNOSTICS).":                                      "Diagnostic jobs are switched off (MESA_DIAGNOSTICS).",
 	"Este reporte no admite ese parámetro.":                                                                   "This report does not take that parameter.",
 	"Los reportes se escriben en %s.":                                                                         "Reports are written in %s.",
-	"Tiene %d suscripciones abiertas; cierre alguna.":                                                         "You have %d subscriptions open; close one.",
 	"No existe esa cola.":                                                                                     "There is no such queue.",
 	"Indique el expediente.":                                                                                  "Name the document.",
 	"Este reporte no existe en ese formato.":                                                                  "This report does not come in that format.",
@@ -132,4 +131,11 @@ var english = map[string]string{
 	"El carné de extranjería tiene de 6 a 12 letras mayúsculas o dígitos.": "A foreign resident card has 6 to 12 capital letters or digits.",
 	"El PTP tiene de 5 a 15 letras mayúsculas o dígitos.":                  "A PTP has 5 to 15 capital letters or digits.",
 	"El pasaporte tiene de 5 a 15 letras mayúsculas o dígitos.":            "A passport has 5 to 15 capital letters or digits.",
+
+	"Tiene %d suscripciones abiertas; cierre alguna.":                              "You have %d subscriptions open; close one.",
+	"Se pidió %d de «%s»; el máximo es %d.":                                        "You asked for %d of “%s”; %d is the most.",
+	"La solicitud supera %d bytes.":                                                "The request is larger than %d bytes.",
+	"La consulta tiene más de %d elementos léxicos.":                               "The operation has more than %d tokens.",
+	"Demasiadas solicitudes: espere %d segundos.":                                  "Too many requests: wait %d seconds.",
+	"La operación tardó más de %s y se detuvo: pida menos a la vez, o un reporte.": "The operation took longer than %s and was ended: ask for less at once, or for a report.",
 }

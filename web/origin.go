@@ -11,7 +11,7 @@ import (
 // What pages of other origins may send and read. Tokens go in a header and there are no cookies, so credentials are not allowed.
 const (
 	sentHeaders = "Authorization, Content-Type, Accept-Language, If-None-Match"
-	readHeaders = "X-Request-Id, X-Cache, Age, ETag, Server-Timing"
+	readHeaders = "X-Request-Id, X-Cache, Age, ETag, Server-Timing, RateLimit, RateLimit-Policy, Retry-After"
 	preflight   = "600" // seconds that a browser remembers
 )
 

@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,17 +22,15 @@ import (
 	"github.com/mesapartes/mesa/mesa"
 )
 
-// maxBody is the largest request body, in bytes.
-const maxBody = 256 << 10
-
 // Server answers HTTP.
 type Server struct {
 	Resolver      *graph.Resolver
 	Log           *slog.Logger
-	Introspection bool          // whether strangers may explore the schema
-	GraphiQL      bool          // whether the page is served
-	Origins       []string      // whose pages may use the API, as scheme://host; the server's own always may
-	Patience      time.Duration // with a client that leaves what it asked for unread; default 10 s
+	Introspection bool           // whether strangers may explore the schema
+	GraphiQL      bool           // whether the page is served
+	Origins       []string       // whose pages may use the API, as scheme://host; the server's own always may
+	Proxies       []netip.Prefix // whose X-Forwarded-For is believed
+	Patience      time.Duration  // with a client that leaves what it asked for unread, or does not send what it announced; default 10 s
 
 	stopping atomic.Bool
 	sockets  sync.WaitGroup
@@ -69,20 +68,24 @@ func (s *Server) Wait(ctx context.Context) {
 func (s *Server) graphql() http.Handler {
 	server := graph.NewServer(s.Resolver, s.Introspection, s.Origins)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := readBody(w, r); err != nil {
-			refuse(w, http.StatusRequestEntityTooLarge, mesa.LimitExceeded, "La solicitud supera 256 KiB.")
+		if err := s.readBody(w, r); err != nil {
+			e := s.Resolver.BodyTooLarge()
+			refuseWith(w, http.StatusRequestEntityTooLarge, e.In(r.Header.Get("Accept-Language")), map[string]any{"code": e.Code, "field": e.Field, "limit": e.Details["limit"]})
 			return
 		}
 		ctx := graph.WithLocale(r.Context(), r.Header.Get("Accept-Language"))
 		ctx = graph.WithCaller(ctx, graph.BearerToken(r.Header.Get("Authorization")), w.Header().Get("X-Request-Id"))
 		w.Header().Add("Vary", "Accept, Accept-Language, Authorization")
 		w.Header().Set("Cache-Control", "no-store")
+		told := w.Header()
 		if r.Header.Get("Upgrade") == "" {
 			w = s.impatient(w) // a WebSocket has a deadline of its own
 		} else {
 			s.sockets.Add(1)
 			defer s.sockets.Done()
+			told = nil // its header is gone when operations come
 		}
+		ctx = graph.WithPeer(ctx, s.address(r), told)
 		server.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
@@ -96,8 +99,10 @@ type impatient struct {
 }
 
 func (s *Server) impatient(w http.ResponseWriter) impatient {
-	return impatient{w, http.NewResponseController(w), cmp.Or(s.Patience, 10*time.Second)}
+	return impatient{w, http.NewResponseController(w), s.patience()}
 }
+
+func (s *Server) patience() time.Duration { return cmp.Or(s.Patience, 10*time.Second) }
 
 // Write writes within the time that a client has.
 func (w impatient) Write(b []byte) (int, error) {
@@ -111,13 +116,19 @@ func (w impatient) Flush() { _ = w.control.Flush() }
 // Unwrap gives the writer inside to http.ResponseController.
 func (w impatient) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// readBody takes the body into memory, where the executor would take it anyway: only here can its size still decide the status.
-func readBody(w http.ResponseWriter, r *http.Request) error {
+// readBody takes the body into memory, where the executor would take it anyway: only here can its size still decide the status. It has to
+// come within the time that a client has.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request) error {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(s.patience())) // fails only where there is no connection, in tests
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.Resolver.Limits.Of(graph.LimitBody))))
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	if err == nil {
+		_ = control.SetReadDeadline(time.Time{}) // streams stay open
+	}
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return err
 	}
@@ -159,10 +170,14 @@ func answer(w http.ResponseWriter, status int, text string) {
 
 // refuse answers in the form of GraphQL a request that never got that far.
 func refuse(w http.ResponseWriter, status int, code mesa.Code, message string) {
+	refuseWith(w, status, message, map[string]any{"code": code})
+}
+
+func refuseWith(w http.ResponseWriter, status int, message string, extensions map[string]any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []any{map[string]any{"message": message, "extensions": map[string]any{"code": code}}}})
+	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []any{map[string]any{"message": message, "extensions": extensions}}})
 }
 
 // headers gives each answer its request id and what keeps browsers careful. GraphiQL sets its own policy for its page.

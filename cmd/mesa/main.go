@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		return 2
 	}
 	c := &cli{}
-	parser, err := kong.New(c, kong.Name("mesa"), kong.UsageOnError(), kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }),
+	parser, err := kong.New(c, kong.Name("mesa"), rateDefaults(), kong.UsageOnError(), kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }),
 		kong.Description("Mesa is the document desk (mesa de partes) of a public institution.\n\nSettings come from flags, then the environment (MESA_…), then the file named by MESA_ENV_FILE."))
 	if err != nil {
 		fmt.Fprintln(stderr, "mesa:", err)

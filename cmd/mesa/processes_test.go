@@ -46,7 +46,7 @@ func startProcess(t *testing.T, flags ...string) *server {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "addr")
 	s := &server{t: t}
-	s.cmd, s.log = program(t, append([]string{"serve", "--addr", "127.0.0.1:0", "--addr-file", file}, flags...)...)
+	s.cmd, s.log = program(t, append([]string{"serve", "--addr", "127.0.0.1:0", "--addr-file", file, "--no-rates"}, flags...)...)
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	for begun := time.Now(); s.base == ""; time.Sleep(10 * time.Millisecond) {
 		if text, err := os.ReadFile(file); err == nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/mesapartes/mesa/internal/bus"
 	"github.com/mesapartes/mesa/internal/demo"
 	"github.com/mesapartes/mesa/internal/metrics"
+	"github.com/mesapartes/mesa/internal/outbound"
 	"github.com/mesapartes/mesa/web"
 )
 
@@ -34,6 +35,7 @@ type serveCmd struct {
 	NoGraphiQL  bool          `name:"no-graphiql" env:"MESA_NO_GRAPHIQL" help:"Do not serve the GraphiQL page."`
 	NoWorkers   bool          `env:"MESA_NO_WORKERS" help:"Leave the work in the background to processes of mesa work."`
 	StopTimeout time.Duration `default:"10s" env:"MESA_STOP_TIMEOUT" help:"How long running requests may take to end at SIGTERM."`
+	bounds
 	working
 }
 
@@ -60,6 +62,19 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 	if err := web.CheckOrigins(c.Origins); err != nil {
 		return err
 	}
+	limits, err := graph.ParseLimits(c.Limits)
+	if err != nil {
+		return err
+	}
+	proxies, err := outbound.ParseAllow(c.TrustedProxies)
+	if err != nil {
+		return fmt.Errorf("trusted proxies: %w", err)
+	}
+	rates, err := c.limiter(s, log)
+	if err != nil {
+		return err
+	}
+	defer rates.Stop()
 	limitMemory()
 	database, err := s.open(out.ctx, log)
 	if err != nil {
@@ -76,7 +91,7 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 		return err
 	}
 	database.cache.Announce()
-	documents, err := graph.LoadDocuments(graph.DocumentMode(c.Documents), c.Manifests)
+	documents, err := graph.LoadDocuments(graph.DocumentMode(c.Documents), c.Manifests, limits)
 	if err != nil {
 		return err
 	}
@@ -95,13 +110,15 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 		Resolver: &graph.Resolver{
 			DB: database.DB, Desk: desk.New(database.DB, log).Exchanging(database.peers), Feed: feed, Jobs: database.signals, Log: log, Cache: database.cache, Documents: documents,
 			Files: reports, Keys: keys, Version: version, Diagnostics: s.Diagnostics,
+			Limits: limits, Timeout: c.OperationTimeout, Rates: rates,
 		},
 		Log:           log,
 		Introspection: s.Mode != "production",
 		GraphiQL:      !c.NoGraphiQL,
 		Origins:       c.Origins,
+		Proxies:       proxies,
 	}
-	stopMetrics, err := c.serveMetrics(database, log)
+	stopMetrics, err := c.serveMetrics(database, server.Resolver.Refusals, log)
 	if err != nil {
 		return err
 	}
@@ -117,7 +134,7 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 }
 
 // serveMetrics listens for Prometheus on an address of its own, which is not for strangers.
-func (c *serveCmd) serveMetrics(st *store, log *slog.Logger) (stop func(), err error) {
+func (c *serveCmd) serveMetrics(st *store, refusals func() map[string]int64, log *slog.Logger) (stop func(), err error) {
 	if c.MetricsAddr == "" {
 		return func() {}, nil
 	}
@@ -126,7 +143,7 @@ func (c *serveCmd) serveMetrics(st *store, log *slog.Logger) (stop func(), err e
 		return nil, fmt.Errorf("cannot listen for metrics: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics.Handler(st.cache, st.DB))
+	mux.Handle("GET /metrics", metrics.Handler(st.cache, st.DB, refusals))
 	h := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = h.Serve(listener) }() // until stop

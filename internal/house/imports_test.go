@@ -82,7 +82,7 @@ var doors = []struct {
 	{library: "github.com/klauspost/compress", in: []string{"cache"}},
 	{library: "github.com/minio/minio-go", in: []string{"internal/files"}},
 	{library: "github.com/prometheus/client_golang", in: []string{"internal/metrics"}},
-	{library: "github.com/redis/go-redis", in: []string{"cache", "jobs", "internal/bus", "internal/bench"}, file: "redis"},
+	{library: "github.com/redis/go-redis", in: []string{"cache", "jobs", "internal/bus", "internal/rate", "internal/bench"}, file: "redis"},
 	{library: "github.com/alecthomas/kong", in: []string{"cmd/mesa", "internal/config"}},
 	{library: "github.com/joho/godotenv", in: []string{"cmd/mesa", "internal/config"}},
 	{library: "github.com/xuri/excelize", in: []string{"internal/sheet"}},

@@ -14,11 +14,12 @@ import (
 	"github.com/mesapartes/mesa/db"
 )
 
-// Handler answers with the metrics of the runtime, the process, the audit trail and, unless it is nil, the cache.
-func Handler(c *cache.Cache, database *db.DB) http.Handler {
+// Handler answers with the metrics of the runtime, the process, the audit trail and, unless it is nil, the cache; refusals counts by limit
+// what was refused.
+func Handler(c *cache.Cache, database *db.DB, refusals func() map[string]int64) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	registry.MustRegister(ofAudit{database})
+	registry.MustRegister(ofAudit{database}, ofLimits(refusals))
 	if c != nil {
 		registry.MustRegister(ofCache{c})
 	}
@@ -109,4 +110,19 @@ func (c ofCache) Collect(to chan<- prometheus.Metric) {
 	count(found, s.Found)
 	count(failures, s.Failures)
 	gauge(closed, map[bool]float64{true: 1}[s.State == cache.Closed])
+}
+
+// ofLimits reads how often each limit refused something.
+type ofLimits func() map[string]int64
+
+var refused = prometheus.NewDesc("mesa_refused_total", "Operations refused because of a limit or a rate (docs/limits.md), by its name.", []string{"limit"}, nil)
+
+// Describe lists the metric.
+func (ofLimits) Describe(to chan<- *prometheus.Desc) { to <- refused }
+
+// Collect reads it.
+func (counts ofLimits) Collect(to chan<- prometheus.Metric) {
+	for limit, n := range counts() {
+		to <- prometheus.MustNewConstMetric(refused, prometheus.CounterValue, float64(n), limit)
+	}
 }

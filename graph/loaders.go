@@ -36,6 +36,7 @@ type loaders struct {
 	Message                  *dataloadgen.Loader[mesa.MessageID, *mesa.ExchangeMessage]
 	MessagePages             *dataloadgen.Loader[db.ChildPage[mesa.IntegrationID], *db.Slice[*mesa.ExchangeMessage]]
 	AttemptsByMessage        *dataloadgen.Loader[mesa.MessageID, []*mesa.ExchangeAttempt]
+	Account                  *dataloadgen.Loader[mesa.UserID, *mesa.Account]
 }
 
 // withLoaders makes ctx carry fresh loaders for a view. Their statements run under this ctx, not under that of whichever field
@@ -58,6 +59,7 @@ func (r *Resolver) withLoaders(ctx context.Context, view *db.View) context.Conte
 		Message:                  loader(ctx, r.DB.MessagesByID),
 		MessagePages:             loader(ctx, r.DB.MessagePages),
 		AttemptsByMessage:        loader(ctx, r.DB.AttemptsByMessage),
+		Account:                  loader(ctx, view.AccountsByUser),
 	})
 }
 

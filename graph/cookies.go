@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"time"
 
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/graph/model"
@@ -10,9 +11,15 @@ import (
 
 // Cookies keep a session in the browser of a page, out of reach of its scripts.
 type Cookies struct {
-	Refresh string               // the refresh token that came with the request, "" when none did
-	Keep    func(*desk.SignedIn) // put the tokens of a session into the answer
-	Forget  func()               // take them out of the browser
+	Refresh string       // the refresh token that came with the request, "" when none did
+	Keep    func(Tokens) // put the tokens of a session into the answer
+	Forget  func()       // take them out of the browser
+}
+
+// Tokens are those of a session, and until when they hold.
+type Tokens struct {
+	Session, Refresh           string
+	SessionUntil, RefreshUntil time.Time
 }
 
 type cookiesKey struct{}
@@ -39,7 +46,7 @@ func (r *Resolver) signedIn(ctx context.Context, in *desk.SignedIn, cookie bool)
 	signInAs(ctx, r.DB.View(in.Actor))
 	payload := &model.SignInPayload{Token: in.Token, ExpiresAt: in.ExpiresAt, RefreshToken: in.RefreshToken, RefreshExpiresAt: in.RefreshExpiresAt, Viewer: in.Actor}
 	if cookie {
-		cookiesOf(ctx).Keep(in)
+		cookiesOf(ctx).Keep(Tokens{in.Token, in.RefreshToken, in.ExpiresAt, in.RefreshExpiresAt})
 		payload.Token, payload.RefreshToken = "", ""
 	}
 	return payload

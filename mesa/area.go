@@ -61,7 +61,7 @@ func (c *Catalogue) levelsBelow(id AreaID, most int) int {
 func ErrAreaHasWork(total int, named []*Document) *Error {
 	blockers := make([]map[string]string, len(named))
 	for i, doc := range named {
-		blockers[i] = map[string]string{"documentId": string(doc.ID), "fileNumber": string(doc.FileNumber), "trackingCode": string(doc.TrackingCode)}
+		blockers[i] = map[string]string{"documentId": string(doc.ID), "fileNumber": string(doc.FileNumber)}
 	}
 	return Fail(InvalidTransition, "areaId", "El área tiene %d expedientes por atender.", total).With("state", "ACTIVE").With("total", total).With("blockers", blockers)
 }

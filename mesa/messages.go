@@ -116,7 +116,7 @@ var english = map[string]string{
 	"Cambie la contraseña para continuar.":                                                                    "Change the password to continue.",
 	"La contraseña actual no es correcta.":                                                                    "The present password is wrong.",
 	"La contraseña nueva es la que ya tiene.":                                                                 "The new password is the present one.",
-	"Falta el token de renovación.":                                                                           "The refresh token is missing.",
+	"La cookie se pide por POST, sin flujo de eventos y con la cabecera X-Mesa-Client.":                       "A cookie is asked for by POST, without a stream of events, and with the header X-Mesa-Client.",
 	"La contraseña tiene %d bytes como máximo.":                                                               "The password has at most %d bytes.",
 	"La contraseña es demasiado común o fácil de adivinar.":                                                   "The password is too common or easy to guess.",
 	"La fecha no existe o no tiene el formato AAAA-MM-DD.":                                                    "There is no such date, or it is not of the form YYYY-MM-DD.",

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/graph"
 )
 
@@ -38,10 +37,10 @@ func (s *Server) credentials(w http.ResponseWriter, r *http.Request) (token stri
 	}
 	return token, &graph.Cookies{
 		Refresh: cookieOf(r, refreshCookie),
-		Keep: func(in *desk.SignedIn) {
+		Keep: func(tokens graph.Tokens) {
 			now := s.Resolver.DB.Now()
-			setCookie(w, r, sessionCookie, in.Token, in.ExpiresAt.Sub(now))
-			setCookie(w, r, refreshCookie, in.RefreshToken, in.RefreshExpiresAt.Sub(now))
+			setCookie(w, r, sessionCookie, tokens.Session, tokens.SessionUntil.Sub(now))
+			setCookie(w, r, refreshCookie, tokens.Refresh, tokens.RefreshUntil.Sub(now))
 		},
 		Forget: func() {
 			setCookie(w, r, sessionCookie, "", -time.Second)

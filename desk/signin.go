@@ -2,8 +2,6 @@ package desk
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"strings"
 	"time"
 
@@ -13,11 +11,8 @@ import (
 
 // Rules of sign-in.
 const (
-	SessionLasts   = 60 * time.Minute
 	lockAfter      = 5
 	lockWindow     = 15 * time.Minute
-	tokenPrefix    = "mesa_"
-	tokenBytes     = 32
 	maxEmailLength = 254
 )
 
@@ -27,14 +22,18 @@ type SignInInput struct {
 	Password string
 }
 
-// SignedIn is an opened session.
+// SignedIn is an opened or renewed session. Its tokens are shown once; only their hashes are stored.
 type SignedIn struct {
-	Token     string // shown once; only its hash is stored
+	Token     string
 	ExpiresAt time.Time
-	Actor     *mesa.Actor
+
+	RefreshToken     string // renews the session, once
+	RefreshExpiresAt time.Time
+
+	Actor *mesa.Actor
 }
 
-// SignIn opens a session of one hour. Wrong e-mail and wrong password look alike and take the same time. Five failures in a quarter
+// SignIn opens a session of one hour, which Refresh renews. Wrong e-mail and wrong password look alike and take the same time. Five failures in a quarter
 // of an hour lock the account until the oldest of them is a quarter of an hour old.
 func (d *Desk) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error) {
 	email := strings.ToLower(line(in.Email))
@@ -61,7 +60,10 @@ func (d *Desk) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error) {
 		return nil, err
 	}
 	if !ok {
-		return nil, d.signInFailed(ctx, email, user, since)
+		if err := d.noteFailure(ctx, email, user, since); err != nil {
+			return nil, err
+		}
+		return nil, mesa.Fail(mesa.Unauthenticated, "", "El correo o la contraseña no son correctos.")
 	}
 	return d.openSession(ctx, user)
 }
@@ -75,9 +77,9 @@ func (d *Desk) checkLock(ctx context.Context, email string, since time.Time) err
 	return err
 }
 
-// signInFailed notes the failure, and that it locks the account, and says no more than that e-mail or password are wrong.
-func (d *Desk) signInFailed(ctx context.Context, email string, user *mesa.User, since time.Time) error {
-	err := d.db.InTx(ctx, func(tx *db.Tx) error {
+// noteFailure notes that a password was wrong, and that this locks the account.
+func (d *Desk) noteFailure(ctx context.Context, email string, user *mesa.User, since time.Time) error {
+	return d.db.InTx(ctx, func(tx *db.Tx) error {
 		failures, err := tx.AddSignInFailure(ctx, email, since)
 		if err != nil {
 			return err
@@ -94,53 +96,5 @@ func (d *Desk) signInFailed(ctx context.Context, email string, user *mesa.User, 
 			}
 		}
 		return tx.AppendEvents(ctx, events)
-	})
-	if err != nil {
-		return err
-	}
-	return mesa.Fail(mesa.Unauthenticated, "", "El correo o la contraseña no son correctos.")
-}
-
-func (d *Desk) openSession(ctx context.Context, user *mesa.User) (*SignedIn, error) {
-	by, err := d.db.ActorOf(ctx, user.ID)
-	if err != nil {
-		return nil, err
-	}
-	in := &SignedIn{Actor: by, Token: newToken()}
-	err = d.db.InTx(ctx, func(tx *db.Tx) error {
-		now := tx.Now()
-		in.ExpiresAt = now.Add(SessionLasts)
-		session := &mesa.Session{ID: tx.IDs().Session(now), TokenHash: db.TokenHash(in.Token), UserID: user.ID, CreatedAt: now, ExpiresAt: in.ExpiresAt}
-		if err := tx.InsertSession(ctx, session); err != nil {
-			return err
-		}
-		if err := tx.ClearSignInFailures(ctx, user.Email); err != nil {
-			return err
-		}
-		e := mesa.NewEvent(tx.IDs(), by, now, mesa.SignedIn)
-		e.ObjectID = string(session.ID)
-		return tx.AppendEvents(ctx, []*mesa.Event{e})
-	})
-	if err != nil {
-		return nil, err
-	}
-	return in, nil
-}
-
-func newToken() string {
-	b := make([]byte, tokenBytes)
-	rand.Read(b)
-	return tokenPrefix + base64.RawURLEncoding.EncodeToString(b)
-}
-
-// SignOut ends the session that the actor's request came with, at once.
-func (d *Desk) SignOut(ctx context.Context, by *mesa.Actor) error {
-	return d.write(ctx, by, func(tx *db.Tx) error {
-		if err := tx.EndSession(ctx, by.SessionID); err != nil {
-			return err
-		}
-		e := mesa.NewEvent(tx.IDs(), by, tx.Now(), mesa.SignedOut)
-		e.ObjectID = string(by.SessionID)
-		return tx.AppendEvents(ctx, []*mesa.Event{e})
 	})
 }

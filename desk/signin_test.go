@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -27,9 +28,9 @@ func TestSignInAndItsLock(t *testing.T) {
 	onEach(t, func(c *counter) {
 		const email, right = "mesa1@demo.mesa.pe", "una clave muy larga"
 		system := mesa.System(c.cat, "test")
-		c.ok(c.desk.SetPassword(c.ctx, system, email, right))
-		c.fails(c.desk.SetPassword(c.ctx, system, email, "corta"), mesa.ValidationFailed)
-		c.fails(c.desk.SetPassword(c.ctx, system, "nadie@demo.mesa.pe", right), mesa.NotFound)
+		c.ok(c.desk.SetPassword(c.ctx, system, email, right, false))
+		c.fails(c.desk.SetPassword(c.ctx, system, email, "corta", false), mesa.ValidationFailed)
+		c.fails(c.desk.SetPassword(c.ctx, system, "nadie@demo.mesa.pe", right, false), mesa.NotFound)
 		signIn := func(password string) (*desk.SignedIn, error) {
 			return c.desk.SignIn(c.ctx, desk.SignInInput{Email: " Mesa1@demo.mesa.pe ", Password: password})
 		}
@@ -88,7 +89,7 @@ func TestTokensEnd(t *testing.T) {
 		if _, err := c.db.Actor(c.ctx, two); err != nil {
 			c.Errorf("the other session ended too: %v", err)
 		}
-		c.ok(c.desk.SetPassword(c.ctx, mesa.System(c.cat, "test"), "mesa1@demo.mesa.pe", "una clave muy larga"))
+		c.ok(c.desk.SetPassword(c.ctx, mesa.System(c.cat, "test"), "mesa1@demo.mesa.pe", "una clave muy larga", false))
 		c.signedOut(two) // a new password ends all sessions
 		c.clock.advance(59 * time.Minute)
 		if _, err := c.db.Actor(c.ctx, three); err != nil {
@@ -179,21 +180,145 @@ func TestTheCatalogueIsTheSameInTwoProcesses(t *testing.T) {
 func TestCreateUser(t *testing.T) {
 	onEach(t, func(c *counter) {
 		system := mesa.System(c.cat, "test")
-		in := desk.CreateUserInput{Email: " Nueva@Muni.pe", FullName: "Nueva Persona", Role: mesa.AreaUser, AreaCode: "log", Password: "una clave muy larga"}
-		user, err := c.desk.CreateUser(c.ctx, system, in)
+		in := desk.CreateUserInput{
+			Email: " Nueva@Muni.pe", FullName: "Nueva Persona", Roles: []desk.NewRoleInput{{Role: mesa.AreaUser}}, AreaIDs: []mesa.AreaID{c.area("LOG")}, Password: "una clave muy larga",
+		}
+		user, drawn, err := c.desk.CreateUser(c.ctx, system, in)
 		c.ok(err)
 		by, err := c.db.ActorOf(c.ctx, user.ID)
 		c.ok(err)
-		if user.Email != "nueva@muni.pe" || !by.May(mesa.MayReceive, c.area("LOG")) || by.MayAnywhere(mesa.MayRegister) {
+		if user.Email != "nueva@muni.pe" || drawn != "" || user.MustChangePassword || !by.May(mesa.MayReceive, c.area("LOG")) || by.MayAnywhere(mesa.MayRegister) {
 			c.Errorf("%s may %v", user.Email, by.Permissions())
 		}
-		_, err = c.desk.CreateUser(c.ctx, system, in)
+		_, _, err = c.desk.CreateUser(c.ctx, system, in)
 		if e := c.fails(err, mesa.ValidationFailed); e.Field != "email" {
 			c.Errorf("twice: field %q", e.Field)
 		}
-		_, err = c.desk.CreateUser(c.ctx, system, desk.CreateUserInput{Email: "x", Role: "CHIEF", AreaCode: "NADA", Password: "corta"})
-		if e := c.fails(err, mesa.ValidationFailed); len(e.Violations) != 5 {
+		_, _, err = c.desk.CreateUser(c.ctx, system, desk.CreateUserInput{
+			Email: "x", Roles: []desk.NewRoleInput{{Role: "CHIEF", AreaID: "are_none", UntilOn: 1}}, AreaIDs: []mesa.AreaID{"are_none"}, Password: "corta",
+		})
+		if e := c.fails(err, mesa.ValidationFailed); len(e.Violations) != 7 {
 			c.Errorf("%d violations", len(e.Violations))
 		}
+	})
+}
+
+// A refresh token works once. Whoever comes with one that was used has it from somebody, or somebody has it from them.
+func TestSessionsAreRenewedAndTheftEndsThem(t *testing.T) {
+	onEach(t, func(c *counter) {
+		in, err := c.desk.OpenSession(c.ctx, "mesa1@demo.mesa.pe")
+		c.ok(err)
+		first, elsewhere := in, c.token("mesa1")
+		for range 3 {
+			c.clock.advance(6 * 24 * time.Hour) // the token is long over, the session is not
+			c.signedOut(in.Token)
+			before := in.Token
+			in, err = c.desk.Refresh(c.ctx, in.RefreshToken)
+			c.ok(err)
+			by, err := c.db.Actor(c.ctx, in.Token)
+			c.ok(err)
+			if by.SessionID != in.Actor.SessionID || by.UserID != c.user("mesa1") || !by.ExpiresAt.Equal(in.ExpiresAt) || in.RefreshExpiresAt.Sub(in.ExpiresAt) != 7*24*time.Hour-time.Hour {
+				c.Errorf("renewed to %s of %s until %v", by.SessionID, by.UserID, by.ExpiresAt)
+			}
+			c.signedOut(before)
+		}
+		c.signedOut(in.RefreshToken) // it renews and nothing else
+		early, err := c.desk.Refresh(c.ctx, in.RefreshToken)
+		c.ok(err)
+		c.signedOut(in.Token) // the old one ends although its hour is not over
+		_, err = c.desk.Refresh(c.ctx, in.RefreshToken)
+		c.fails(err, mesa.Unauthenticated)
+		c.signedOut(early.Token)
+		_, err = c.desk.Refresh(c.ctx, early.RefreshToken)
+		c.fails(err, mesa.Unauthenticated)
+		if reused := c.events(mesa.RefreshTokenReused); len(reused) != 1 || reused[0].ObjectID != string(in.Actor.SessionID) || reused[0].ActorID != string(c.user("mesa1")) {
+			c.Errorf("recorded %+v", reused)
+		}
+		for _, never := range []string{"", "mesar_invented", elsewhere} {
+			_, err = c.desk.Refresh(c.ctx, never)
+			c.fails(err, mesa.Unauthenticated)
+		}
+		late, err := c.desk.OpenSession(c.ctx, "mesa1@demo.mesa.pe")
+		c.ok(err)
+		c.clock.advance(7 * 24 * time.Hour)
+		_, err = c.desk.Refresh(c.ctx, late.RefreshToken)
+		c.fails(err, mesa.Unauthenticated)
+		c.clock.advance(time.Second)
+		n, err := c.db.ForgetRefreshTokens(c.ctx, 100)
+		c.ok(err)
+		if n < 6 {
+			c.Errorf("%d tokens forgotten", n)
+		}
+		_, err = c.desk.Refresh(c.ctx, first.RefreshToken)
+		c.fails(err, mesa.Unauthenticated)
+	})
+}
+
+// Of many who come with the same token at once, one renews the session, and the next one ends it.
+func TestOneOfManyRefreshes(t *testing.T) {
+	onEach(t, func(c *counter) {
+		in, err := c.desk.OpenSession(c.ctx, "mesa1@demo.mesa.pe")
+		c.ok(err)
+		var renewed []*desk.SignedIn
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				if next, err := c.desk.Refresh(c.ctx, in.RefreshToken); err == nil {
+					mu.Lock()
+					renewed = append(renewed, next)
+					mu.Unlock()
+				}
+			})
+		}
+		all.Wait()
+		if n, reused := len(c.events(mesa.SessionRenewed)), len(c.events(mesa.RefreshTokenReused)); len(renewed) > 1 || n != 1 || reused != 1 {
+			c.Errorf("%d came back with tokens; %d renewals and %d thefts recorded", len(renewed), n, reused)
+		}
+		for _, r := range renewed {
+			c.signedOut(r.Token)
+		}
+	})
+}
+
+func TestPasswordsOfOnesOwn(t *testing.T) {
+	onEach(t, func(c *counter) {
+		const email, old = "mesa1@demo.mesa.pe", "una clave muy larga"
+		system := mesa.System(c.cat, "test")
+		c.ok(c.desk.SetPassword(c.ctx, system, email, old, true))
+		here, err := c.desk.SignIn(c.ctx, desk.SignInInput{Email: email, Password: old})
+		c.ok(err)
+		there := c.token("mesa1")
+		by, err := c.db.Actor(c.ctx, here.Token)
+		c.ok(err)
+		if !here.Actor.MustChangePassword || !by.MustChangePassword {
+			c.Error("nobody asks for a password of one's own")
+		}
+		for _, wrong := range []struct{ current, next, field string }{
+			{"equivocada", "kumbre-sol-tava-42", "currentPassword"}, {old, old, "newPassword"}, {old, "corta", "newPassword"}, {old, "Contraseña2026", "newPassword"},
+		} {
+			err := c.desk.ChangePassword(c.ctx, by, desk.ChangePasswordInput{CurrentPassword: wrong.current, NewPassword: wrong.next})
+			if e := c.fails(err, mesa.ValidationFailed); e.Field != wrong.field {
+				c.Errorf("%+v: field %q", wrong, e.Field)
+			}
+		}
+		c.ok(c.desk.ChangePassword(c.ctx, by, desk.ChangePasswordInput{CurrentPassword: old, NewPassword: "kumbre-sol-tava-42"}))
+		c.signedOut(there)
+		by, err = c.db.Actor(c.ctx, here.Token)
+		c.ok(err)
+		if by.MustChangePassword {
+			c.Error("a password of one's own is not enough")
+		}
+		_, err = c.desk.SignIn(c.ctx, desk.SignInInput{Email: email, Password: old})
+		c.fails(err, mesa.Unauthenticated)
+		for range 5 {
+			_ = c.desk.ChangePassword(c.ctx, by, desk.ChangePasswordInput{CurrentPassword: "adivinada", NewPassword: "kumbre-sol-tava-43"})
+		}
+		err = c.desk.ChangePassword(c.ctx, by, desk.ChangePasswordInput{CurrentPassword: "kumbre-sol-tava-42", NewPassword: "kumbre-sol-tava-43"})
+		c.fails(err, mesa.RateLimited) // a session that was found open guesses no faster than a stranger
+		c.ok(c.desk.SignOutOfAll(c.ctx, by))
+		c.signedOut(here.Token)
+		_, err = c.desk.Refresh(c.ctx, here.RefreshToken)
+		c.fails(err, mesa.Unauthenticated)
 	})
 }

@@ -96,3 +96,8 @@ func keyConnection(ctx context.Context, s db.Slice[*mesa.APIKey]) *model.APIKeyC
 	return &model.APIKeyConnection{Nodes: s.Items, PageInfo: pageInfo(ctx, s), TotalCount: s.Total,
 		Edges: edges(ctx, s, func(c string, n *mesa.APIKey) *model.APIKeyEdge { return &model.APIKeyEdge{Cursor: c, Node: n} })}
 }
+
+func userConnection(ctx context.Context, s db.Slice[*mesa.User]) *model.UserConnection {
+	return &model.UserConnection{Nodes: s.Items, PageInfo: pageInfo(ctx, s), TotalCount: s.Total,
+		Edges: edges(ctx, s, func(c string, n *mesa.User) *model.UserEdge { return &model.UserEdge{Cursor: c, Node: n} })}
+}

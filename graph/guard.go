@@ -43,16 +43,19 @@ func (g guard) MutateOperationContext(ctx context.Context, op *graphql.Operation
 		g.resolver.identify(ctx, c)
 	}
 	actor, why := c.actor()
-	if actor == nil && !g.onlyPublic(op.Operation.SelectionSet, map[string]bool{}) {
+	if actor == nil && !g.only(op.Operation.SelectionSet, g.isPublic, map[string]bool{}) {
 		if err := g.resolver.pay(ctx, nil, 0, nil); err != nil {
 			return err
 		}
 		return g.present(ctx, why)
 	}
+	if actor != nil && actor.MustChangePassword && !g.only(op.Operation.SelectionSet, opensWithGivenPassword, map[string]bool{}) {
+		return g.present(ctx, mesa.ErrPasswordChangeDue())
+	}
 	if err := g.openTo(actor, op.Operation.SelectionSet); err != nil {
 		return g.present(ctx, g.resolver.Desk.Deny(ctx, actor, err))
 	}
-	op.DisableIntrospection = !g.introspection && actor == nil // onlyPublic has refused it already
+	op.DisableIntrospection = !g.introspection && actor == nil // isPublic has refused it already
 	m := measure{variables: op.Variables, fragments: map[string]weight{}, roots: map[string]int{}}
 	w := m.selections(op.Operation.SelectionSet)
 	if m.deferred {
@@ -77,18 +80,28 @@ func (g guard) check(w weight, roots int) *mesa.Error {
 	return nil
 }
 
-// onlyPublic says whether an operation needs nobody to be signed in: all its root fields are marked @public in the schema, or
-// explore the schema itself where strangers may. Each fragment is looked at once; seen names them.
-func (g guard) onlyPublic(set ast.SelectionSet, seen map[string]bool) bool {
+// isPublic says whether a root field needs nobody to be signed in: it is marked @public in the schema, or explores the schema itself where
+// strangers may.
+func (g guard) isPublic(f *ast.Field) bool {
+	return f.Name == "__typename" || g.introspection && strings.HasPrefix(f.Name, "__") || f.Definition.Directives.ForName("public") != nil
+}
+
+// opensWithGivenPassword says whether a root field is open to an account whose password somebody else gave it.
+func opensWithGivenPassword(f *ast.Field) bool {
+	d := f.Definition.Directives
+	return strings.HasPrefix(f.Name, "__") || d.ForName("public") != nil || d.ForName("givenPassword") != nil
+}
+
+// only says whether all root fields of an operation are of one kind. Each fragment is looked at once; seen names them.
+func (g guard) only(set ast.SelectionSet, is func(*ast.Field) bool, seen map[string]bool) bool {
 	for _, s := range set {
 		switch s := s.(type) {
 		case *ast.Field:
-			explores := s.Name == "__typename" || g.introspection && strings.HasPrefix(s.Name, "__")
-			if !explores && s.Definition.Directives.ForName("public") == nil {
+			if !is(s) {
 				return false
 			}
 		case *ast.InlineFragment:
-			if !g.onlyPublic(s.SelectionSet, seen) {
+			if !g.only(s.SelectionSet, is, seen) {
 				return false
 			}
 		case *ast.FragmentSpread:
@@ -96,7 +109,7 @@ func (g guard) onlyPublic(set ast.SelectionSet, seen map[string]bool) bool {
 				continue
 			}
 			seen[s.Name] = true
-			if !g.onlyPublic(s.Definition.SelectionSet, seen) {
+			if !g.only(s.Definition.SelectionSet, is, seen) {
 				return false
 			}
 		}

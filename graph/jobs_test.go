@@ -222,7 +222,7 @@ func TestFollowingWorkEndsWithTheRights(t *testing.T) {
 		t.Parallel()
 		w := behind(t, url, redis{})
 		server := w.listening(t)
-		admin := w.actor("admin")
+		admin, auditor := w.actor("admin"), w.actor("auditor").UserID
 		days := 0
 		signOut := func(token string) { w.post(t, request{query: `mutation { signOut { ok } }`, token: token}) }
 		for name, subscribe := range transports {
@@ -234,7 +234,7 @@ func TestFollowingWorkEndsWithTheRights(t *testing.T) {
 				{"the job of their report, signed out", jobUpdated, "jefe.mesa", signOut},
 				{"all of theirs, signed out", myReports, "jefe.mesa", signOut},
 				{"another's report, role taken away", reportUpdated, "auditor", func(string) {
-					if err := w.desk.RevokeRole(t.Context(), admin, desk.RoleInput{Email: email("auditor"), Role: mesa.Auditor}); err != nil {
+					if _, err := w.desk.RevokeRole(t.Context(), admin, desk.RoleInput{UserID: auditor, Role: mesa.Auditor}); err != nil {
 						t.Error(err)
 					}
 				}},
@@ -243,7 +243,7 @@ func TestFollowingWorkEndsWithTheRights(t *testing.T) {
 					days++
 					run := w.requestReport(t, "jefe.mesa", days)
 					if c.who == "auditor" {
-						if err := w.desk.GrantRole(t.Context(), admin, desk.RoleInput{Email: email("auditor"), Role: mesa.Auditor}); err != nil {
+						if _, err := w.desk.GrantRole(t.Context(), admin, desk.RoleInput{UserID: auditor, Role: mesa.Auditor}); err != nil {
 							t.Fatal(err)
 						}
 					}

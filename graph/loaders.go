@@ -37,6 +37,7 @@ type loaders struct {
 	MessagePages             *dataloadgen.Loader[db.ChildPage[mesa.IntegrationID], *db.Slice[*mesa.ExchangeMessage]]
 	SealsByEvent             *dataloadgen.Loader[int64, *mesa.Seal] // by the sequence of the event
 	AttemptsByMessage        *dataloadgen.Loader[mesa.MessageID, []*mesa.ExchangeAttempt]
+	Account                  *dataloadgen.Loader[mesa.UserID, *mesa.Account]
 }
 
 // withLoaders makes ctx carry fresh loaders for a view. Their statements run under this ctx, not under that of whichever field
@@ -60,6 +61,7 @@ func (r *Resolver) withLoaders(ctx context.Context, view *db.View) context.Conte
 		MessagePages:             loader(ctx, "MessagePages", r.DB.MessagePages),
 		SealsByEvent:             loader(ctx, "SealsByEvent", r.DB.SealsByEvent),
 		AttemptsByMessage:        loader(ctx, "AttemptsByMessage", r.DB.AttemptsByMessage),
+		Account:                  loader(ctx, "Account", view.AccountsByUser),
 	})
 }
 

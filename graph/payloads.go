@@ -44,6 +44,31 @@ func keySecretPayload(key *mesa.APIKey, secret string, err error) (*model.APIKey
 	return payload, nil
 }
 
+func userPayload(user *mesa.User, err error) (*model.UserPayload, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &model.UserPayload{User: user}, nil
+}
+
+func userPasswordPayload(user *mesa.User, password string, err error) (*model.UserPasswordPayload, error) {
+	if err != nil {
+		return nil, err
+	}
+	payload := &model.UserPasswordPayload{User: user}
+	if password != "" {
+		payload.Password = &password
+	}
+	return payload, nil
+}
+
+func areaPayload(area *mesa.Area, err error) (*model.AreaPayload, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &model.AreaPayload{Area: area}, nil
+}
+
 // outcome is what became of one item of a bulk mutation. An internal error is logged and told like any other.
 func outcome(ctx context.Context, log *slog.Logger, err error) (ok bool, code, message *string) {
 	if err == nil {

@@ -58,7 +58,7 @@ type identified struct {
 // person, so that a change of any of these bites on the next request.
 var identities = cache.Kind[*identified]{Name: "identity", Aside: true, Reach: mesa.ForOneself}
 
-// identifyAt is who holds a token, which has a name in the cache, at a moment of it. Nil when nobody does, or when that has to be asked of the database.
+// identifyAt is who holds a token, which has a name in the cache, at a moment of it. Nil when nobody does, when they have to change their password first, or when that has to be asked of the database.
 func (r *Resolver) identifyAt(ctx context.Context, at cache.Moment, token, name string) *identified {
 	if token == "" {
 		return nil
@@ -66,7 +66,7 @@ func (r *Resolver) identifyAt(ctx context.Context, at cache.Moment, token, name 
 	found, err := identities.Get(ctx, r.Cache, at, cache.Key{Name: name, Tier: cache.Warm, Reach: mesa.ForOneself}, func(ctx context.Context) (*identified, error) {
 		return r.identified(ctx, token)
 	})
-	if err != nil || !found.Value.actor.ExpiresAt.After(r.DB.Now()) {
+	if err != nil || found.Value.actor.MustChangePassword || !found.Value.actor.ExpiresAt.After(r.DB.Now()) {
 		return nil
 	}
 	return found.Value

@@ -206,7 +206,7 @@ func (s *scenario) play(t *testing.T, st *step) {
 		s.clock.add(by)
 	}
 	if who := st.get("password"); who != "" { // gives an account a password that the scenario knows
-		if err := s.desk.SetPassword(t.Context(), mesa.System(s.actor(who).Catalogue, "test"), email(who), password); err != nil {
+		if err := s.desk.SetPassword(t.Context(), mesa.System(s.actor(who).Catalogue, "test"), email(who), password, false); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -14,20 +14,40 @@ import (
 	"github.com/mesapartes/mesa/mesa"
 )
 
-func (r *mutationResolver) SignIn(ctx context.Context, input desk.SignInInput) (*model.SignInPayload, error) {
+func (r *mutationResolver) SignIn(ctx context.Context, input desk.SignInInput, cookie bool) (*model.SignInPayload, error) {
+	if cookie && cookiesOf(ctx) == nil {
+		return nil, mesa.Invalid("cookie", "La cookie se pide por POST, sin flujo de eventos y con la cabecera X-Mesa-Client.")
+	}
 	in, err := r.Desk.SignIn(ctx, input)
 	if err != nil {
 		return nil, err
 	}
-	signInAs(ctx, r.DB.View(in.Actor))
-	return &model.SignInPayload{Token: in.Token, ExpiresAt: in.ExpiresAt, Viewer: in.Actor}, nil
+	return r.signedIn(ctx, in, cookie), nil
 }
 
-func (r *mutationResolver) SignOut(ctx context.Context) (*model.SignOutPayload, error) {
-	if err := r.Desk.SignOut(ctx, actorOf(ctx)); err != nil {
+func (r *mutationResolver) Refresh(ctx context.Context, input *model.RefreshInput) (*model.SignInPayload, error) {
+	return r.refresh(ctx, deref(deref(input).RefreshToken))
+}
+
+func (r *mutationResolver) SignOut(ctx context.Context, all bool) (*model.SignOutPayload, error) {
+	end := r.Desk.SignOut
+	if all {
+		end = r.Desk.SignOutOfAll
+	}
+	if err := end(ctx, actorOf(ctx)); err != nil {
 		return nil, err
 	}
+	cookiesOf(ctx).forget()
 	return &model.SignOutPayload{Ok: true}, nil
+}
+
+func (r *mutationResolver) ChangePassword(ctx context.Context, input desk.ChangePasswordInput) (*model.ChangePasswordPayload, error) {
+	actor := *actorOf(ctx)
+	if err := r.Desk.ChangePassword(ctx, &actor, input); err != nil {
+		return nil, err
+	}
+	actor.MustChangePassword = false
+	return &model.ChangePasswordPayload{Viewer: &actor}, nil
 }
 
 func (r *queryResolver) Viewer(ctx context.Context) (*mesa.Actor, error) {
@@ -46,6 +66,11 @@ func (r *viewerResolver) Areas(ctx context.Context, obj *mesa.Actor) ([]*mesa.Ar
 	return obj.Catalogue.AreasOf(obj.Areas), nil
 }
 
+func (r *Resolver) User() exec.UserResolver { return &userResolver{r} }
+
 func (r *Resolver) Viewer() exec.ViewerResolver { return &viewerResolver{r} }
 
-type viewerResolver struct{ *Resolver }
+type (
+	userResolver   struct{ *Resolver }
+	viewerResolver struct{ *Resolver }
+)

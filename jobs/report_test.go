@@ -198,8 +198,10 @@ func TestWhoLostTheirRoleGetsNoReport(t *testing.T) {
 		run := o.request("jefe.log", mesa.ReportCSV)
 		gone := o.request("mesa1", mesa.ReportCSV)
 		admin := mesa.System(o.actor("admin").Catalogue, "test")
-		o.ok(o.desk.RevokeRole(o.Context(), admin, desk.RoleInput{Email: "jefe.log@demo.mesa.pe", Role: mesa.AreaHead}))
-		o.ok(o.desk.SetActive(o.Context(), admin, "mesa1@demo.mesa.pe", false))
+		_, err := o.desk.RevokeRole(o.Context(), admin, desk.RoleInput{UserID: o.actor("jefe.log").UserID, Role: mesa.AreaHead})
+		o.ok(err)
+		_, err = o.desk.SetActive(o.Context(), admin, o.actor("mesa1").UserID, false)
+		o.ok(err)
 		o.work(quick)
 		for _, run := range []*mesa.ReportRun{o.done(run), o.done(gone)} {
 			if run.State() != "FAILED" || run.ErrorCode() != mesa.ReportForbidden || run.Attempts() != 1 || run.ErrorMessage() != "Ya no tiene permiso para este reporte." {

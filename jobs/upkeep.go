@@ -26,6 +26,7 @@ func Retention(database *db.DB, store files.Store) Handler {
 			forget func(ctx context.Context, limit int) (int64, error)
 		}{
 			{"jobs", database.ForgetJobs}, {"idempotencyKeys", database.ForgetIdempotencyKeys}, {"exchangeAttempts", database.ForgetAttempts},
+			{"refreshTokens", database.ForgetRefreshTokens},
 		} {
 			if forgotten[kind.name], err = forgetAll(ctx, kind.forget); err != nil {
 				return Done{}, err

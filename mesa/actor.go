@@ -19,6 +19,8 @@ type Actor struct {
 
 	Catalogue *Catalogue // the snapshot that the request works with
 
+	MustChangePassword bool // and until then do nothing else
+
 	Impersonal bool // sees only what everybody with the same rights sees, nothing that was given in person
 
 	RequestID string    // correlation id of the request, "" outside one
@@ -46,24 +48,36 @@ func (a *Actor) RightsKey() string {
 		fmt.Fprintf(&b, "|%s", a.Key.ID) // a key shares nothing with anybody
 	}
 	for _, row := range RolePermissions {
-		if r := a.rights[row.Permission]; r.everywhere {
+		r := a.rights[row.Permission]
+		if r.everywhere {
 			b.WriteString("|*")
 		} else {
-			areas := slices.Clone(r.areas)
-			slices.Sort(areas)
-			fmt.Fprintf(&b, "|%q", slices.Compact(areas))
+			fmt.Fprintf(&b, "|%q", sorted(r.areas))
+		}
+		if r.deniedEverywhere || len(r.denied) > 0 {
+			fmt.Fprintf(&b, "-%t%q", r.deniedEverywhere, sorted(r.denied))
 		}
 	}
 	return b.String()
 }
 
+// sorted lists ids in order, each once.
+func sorted(ids []AreaID) []AreaID {
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
 // Visible lists the areas whose documents the actor sees because they work there or head them.
 func (a *Actor) Visible() []AreaID { return a.visible }
 
-// right is where a permission holds.
+// right is where a permission holds: where it is given and not denied.
 type right struct {
 	everywhere bool
-	areas      []AreaID
+	areas      []AreaID // none of denied is among them
+
+	deniedEverywhere bool
+	denied           []AreaID
 }
 
 // RoleGrant is a role held by a user: in one area, or (Area empty) in the whole institution.
@@ -72,9 +86,9 @@ type RoleGrant struct {
 	Area AreaID
 }
 
-// NewActor works out the rights of a user from role grants and memberships (domain rule: roles ∪ grants, evaluated for the
-// area in question). Heads see what the areas below theirs take part in.
-func NewActor(cat *Catalogue, user *User, grants []RoleGrant, memberships []AreaID) *Actor {
+// NewActor works out the rights of a user from role grants, memberships and overrides (domain rule: (roles ∪ grants) − denials, evaluated
+// for the area in question). Heads see what the areas below theirs take part in.
+func NewActor(cat *Catalogue, user *User, grants []RoleGrant, memberships []AreaID, overrides ...PermissionOverride) *Actor {
 	a := &Actor{Kind: ActorUser, UserID: user.ID, Name: user.FullName, Areas: memberships, Catalogue: cat, rights: map[Permission]right{}}
 	for _, grant := range grants {
 		own := memberships
@@ -93,6 +107,7 @@ func NewActor(cat *Catalogue, user *User, grants []RoleGrant, memberships []Area
 			a.Roles = append(a.Roles, grant.Role)
 		}
 	}
+	a.override(overrides)
 	slices.Sort(a.visible)
 	a.visible = slices.Compact(a.visible)
 	return a
@@ -125,7 +140,7 @@ func System(cat *Catalogue, name string) *Actor {
 // May says whether the permission holds in an area.
 func (a *Actor) May(p Permission, area AreaID) bool {
 	r := a.rights[p]
-	return r.everywhere || slices.Contains(r.areas, area)
+	return r.everywhere && !slices.Contains(r.denied, area) || slices.Contains(r.areas, area)
 }
 
 // MayAnywhere says whether the permission holds in at least one area.
@@ -134,8 +149,11 @@ func (a *Actor) MayAnywhere(p Permission) bool {
 	return r.everywhere || len(r.areas) > 0
 }
 
-// MayEverywhere says whether the permission holds in the whole institution.
-func (a *Actor) MayEverywhere(p Permission) bool { return a.rights[p].everywhere }
+// MayEverywhere says whether the permission holds in the whole institution; one that is denied in an area does not.
+func (a *Actor) MayEverywhere(p Permission) bool {
+	r := a.rights[p]
+	return r.everywhere && len(r.denied) == 0
+}
 
 // Permissions lists the permissions that hold somewhere, in the order of RolePermissions.
 func (a *Actor) Permissions() []string {
@@ -157,6 +175,9 @@ type Scope struct {
 // Scope works out what the actor may see.
 func (a *Actor) Scope() Scope {
 	var s Scope
+	if a.rights[MayReadDocuments].deniedEverywhere {
+		return s
+	}
 	if a.MayEverywhere(MayReadAll) {
 		s.Open = append(s.Open, Public)
 		if a.MayEverywhere(MayReadRestricted) {
@@ -180,7 +201,20 @@ func (a *Actor) Scope() Scope {
 
 // SeesArea says whether the actor may look at the trays and figures of an area.
 func (a *Actor) SeesArea(area AreaID) bool {
-	return a.MayEverywhere(MayReadAll) || slices.Contains(a.visible, area)
+	return a.MayEverywhere(MayReadAll) && !a.rights[MayReadDocuments].deniedEverywhere || slices.Contains(a.visible, area)
+}
+
+// Administers says whether the actor administers accounts or rights.
+func (a *Actor) Administers() bool {
+	return a.MayEverywhere(MayManageUsers) || a.MayEverywhere(MayManageRoles)
+}
+
+// RequireEverywhere is ErrForbidden unless the permission holds in the whole institution.
+func (a *Actor) RequireEverywhere(p Permission) error {
+	if !a.MayEverywhere(p) {
+		return ErrForbidden(p)
+	}
+	return nil
 }
 
 // Require is ErrForbidden unless the permission holds in the area.

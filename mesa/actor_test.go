@@ -87,3 +87,45 @@ func TestTheSystemMayEverything(t *testing.T) {
 		t.Errorf("the system appears as %+v", e.Actor())
 	}
 }
+
+// Effective rights = (roles ∪ grants) − denials, for the area in question.
+func TestExceptionsToRoles(t *testing.T) {
+	t.Parallel()
+	o := newOffice()
+	with := func(list ...mesa.PermissionOverride) *mesa.Actor {
+		return mesa.NewActor(o.cat, &mesa.User{ID: "usr_x"}, []mesa.RoleGrant{{Role: mesa.DeskClerk}}, []mesa.AreaID{atDesk}, list...)
+	}
+	is := func(e mesa.Effect, p mesa.Permission, area mesa.AreaID) mesa.PermissionOverride {
+		return mesa.PermissionOverride{Effect: e, Permission: p, AreaID: area}
+	}
+	a := with(is(mesa.Deny, mesa.MayRegister, ""), is(mesa.Grant, mesa.MayRegister, atDesk), is(mesa.Grant, mesa.MayVoid, atBranch))
+	if a.MayAnywhere(mesa.MayRegister) || a.May(mesa.MayRegister, atDesk) {
+		t.Error("a denial does not beat role and grant")
+	}
+	if !a.May(mesa.MayVoid, atBranch) || a.May(mesa.MayVoid, atDesk) || a.MayEverywhere(mesa.MayVoid) {
+		t.Error("a grant holds where it says and nowhere else")
+	}
+	if a = with(is(mesa.Grant, mesa.MayVoid, ""), is(mesa.Deny, mesa.MayVoid, atBranch)); !a.May(mesa.MayVoid, atDesk) || a.May(mesa.MayVoid, atBranch) || a.MayEverywhere(mesa.MayVoid) || !a.MayAnywhere(mesa.MayVoid) {
+		t.Error("a denial in one area leaves the others")
+	}
+	if a = with(is(mesa.Deny, mesa.MayReadAll, "")); len(a.Scope().Open) != 0 || !slices.Equal(a.Scope().Grantees, []string{"are_mp", "usr_x"}) {
+		t.Errorf("without reading all: %+v", a.Scope())
+	}
+	if a = with(is(mesa.Deny, mesa.MayReadDocuments, "")); len(a.Scope().Open)+len(a.Scope().Grantees) != 0 || a.SeesArea(atDesk) {
+		t.Errorf("without reading: %+v", a.Scope())
+	}
+	if a = with(is(mesa.Deny, mesa.MayReadDocuments, atDesk), is(mesa.Grant, mesa.MayReadDocuments, atLegal)); !slices.Equal(a.Visible(), []mesa.AreaID{atLegal}) {
+		t.Errorf("sees %v", a.Visible())
+	}
+	keys := map[string]bool{}
+	for _, list := range [][]mesa.PermissionOverride{nil, {is(mesa.Deny, mesa.MayWatch, "")}, {is(mesa.Deny, mesa.MayWatch, atDesk)}, {is(mesa.Grant, mesa.MayVoid, atDesk)}, {is(mesa.Grant, mesa.MayVoid, "")}} {
+		keys[with(list...).RightsKey()] = true
+	}
+	if len(keys) != 5 {
+		t.Errorf("%d keys for five sets of rights", len(keys))
+	}
+	clerk := o.people["clerk"].RightsKey()
+	if clerk != mesa.NewActor(o.cat, &mesa.User{ID: "usr_y"}, []mesa.RoleGrant{{Role: mesa.DeskClerk}}, []mesa.AreaID{atDesk}).RightsKey() {
+		t.Error("two clerks have different rights")
+	}
+}

@@ -127,6 +127,23 @@ func index[K comparable, V any](list []V, key func(V) K) map[K]V {
 // Area finds an area, nil when there is none.
 func (c *Catalogue) Area(id AreaID) *Area { return c.areas[id] }
 
+// AreaByCode finds an area by its code in any case, nil when there is none.
+func (c *Catalogue) AreaByCode(code string) *Area {
+	return find(c.Areas, func(a *Area) bool { return strings.EqualFold(a.Code, code) })
+}
+
+// UserByEmail finds a user by their address in any case, nil when there is none.
+func (c *Catalogue) UserByEmail(email string) *User {
+	return find(c.Users, func(u *User) bool { return strings.EqualFold(u.Email, email) })
+}
+
+func find[T any](list []*T, is func(*T) bool) *T {
+	if i := slices.IndexFunc(list, is); i >= 0 {
+		return list[i]
+	}
+	return nil
+}
+
 // AreasOf finds areas in the order of their ids; what is not there is left out. Never nil.
 func (c *Catalogue) AreasOf(ids []AreaID) []*Area {
 	list := make([]*Area, 0, len(ids))

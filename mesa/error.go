@@ -30,6 +30,7 @@ const (
 	Timeout             Code = "TIMEOUT"
 	FeatureDisabled     Code = "FEATURE_DISABLED"
 	AddressRefused      Code = "ADDRESS_REFUSED"
+	PasswordChangeDue   Code = "PASSWORD_CHANGE_REQUIRED"
 	Internal            Code = "INTERNAL"
 
 	PersistedQueryNotFound     Code = "PERSISTED_QUERY_NOT_FOUND"
@@ -65,6 +66,7 @@ var ErrorCodes = []struct {
 	{PersistedQueryRequired, "This server runs trusted documents only, and the text is none of them."},
 	{FeatureDisabled, "The operator has not switched this on."},
 	{AddressRefused, "The address is not one that this server calls: private, without encryption, or no address at all; `reason` says which."},
+	{PasswordChangeDue, "The account has a password that somebody else gave it: until `changePassword`, only `viewer`, `changePassword` and `signOut` are open."},
 	{Internal, "Something failed inside; `id` finds it in the log."},
 }
 
@@ -166,6 +168,11 @@ func ErrNotFound(field string) *Error {
 // ErrForbidden says that permission p is missing; Desk records it as access.denied.
 func ErrForbidden(p Permission) *Error {
 	return Fail(Forbidden, "", "No tiene permiso para esta operación.").With("permission", string(p))
+}
+
+// ErrPasswordChangeDue asks for a password of one's own.
+func ErrPasswordChangeDue() *Error {
+	return Fail(PasswordChangeDue, "", "Cambie la contraseña para continuar.")
 }
 
 // ErrUnauthenticated asks to sign in.

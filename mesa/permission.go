@@ -62,6 +62,8 @@ const (
 	MayConfigureExchange Permission = "integration.configure"
 	MayManageKeys        Permission = "apikey.manage"
 	MayManageUsers       Permission = "user.manage"
+	MayManageRoles       Permission = "role.manage"
+	MayManageCatalogue   Permission = "catalog.manage"
 	MayManageSettings    Permission = "settings.manage"
 	MayManageJobs        Permission = "job.manage"
 	MayReadAudit         Permission = "audit.read"
@@ -106,10 +108,18 @@ var RolePermissions = []struct {
 	{MayConfigureExchange, "● – – – – – – –"},
 	{MayManageKeys, "● – – – – – – –"},
 	{MayRunReport, "● ● ● ◐ – ◐ ● –"},
+	{MayManageCatalogue, "● ● – – – – – –"},
 	{MayManageUsers, "● – – – – – – –"},
+	{MayManageRoles, "● – – – – – – –"},
 	{MayManageSettings, "● – – – – – – –"},
 	{MayManageJobs, "● – – – – – – –"},
 	{MayReadAudit, "● – – – – – ● –"},
+}
+
+// Exists says whether the product asks for a permission of this name.
+func (p Permission) Exists() bool {
+	_, known := rolePermissions[Admin][p]
+	return known
 }
 
 // reach is how far a role's permission goes.
@@ -149,3 +159,29 @@ type Role struct {
 
 // RoleOf is the role with its label.
 func RoleOf(code RoleCode) *Role { return &Role{Code: code, Name: Label(string(code))} }
+
+// RoleDefinition is a role with all that it may do.
+type RoleDefinition struct {
+	Role
+	Permissions []*RolePermission
+}
+
+// RolePermission is a permission of a role.
+type RolePermission struct {
+	Permission   Permission
+	IsEverywhere bool // if not, in the areas of the role's holder
+}
+
+// Roles lists the roles in the order of RoleCodes.
+func Roles() []*RoleDefinition {
+	list := make([]*RoleDefinition, len(RoleCodes))
+	for i, code := range RoleCodes {
+		list[i] = &RoleDefinition{Role: *RoleOf(code), Permissions: []*RolePermission{}}
+		for _, row := range RolePermissions {
+			if r := rolePermissions[code][row.Permission]; r != nowhere {
+				list[i].Permissions = append(list[i].Permissions, &RolePermission{Permission: row.Permission, IsEverywhere: r == everywhere})
+			}
+		}
+	}
+	return list
+}

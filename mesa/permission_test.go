@@ -44,6 +44,8 @@ var specified = map[string]string{
 	"integration.configure":       "● – – – – – – –",
 	"apikey.manage":               "● – – – – – – –",
 	"user.manage":                 "● – – – – – – –",
+	"role.manage":                 "● – – – – – – –",
+	"catalog.manage":              "● ● – – – – – –",
 	"job.manage":                  "● – – – – – – –",
 	"settings.manage":             "● – – – – – – –",
 	"audit.read":                  "● – – – – – ● –",

@@ -52,11 +52,14 @@ func (e *Event) Moves() []Tag {
 	switch e.Type {
 	case WatchStarted, WatchEnded:
 		return []Tag{WatchesTag(UserID(e.ActorID))}
-	case SignedOut:
+	case SignedOut, SessionRenewed, RefreshTokenReused:
 		return []Tag{SessionTag(SessionID(e.ObjectID))}
-	case PasswordSet:
+	case SignedIn:
+		return []Tag{AccountTag(UserID(e.ActorID))} // it tells when it was used last
+	case PasswordSet, PasswordChanged, SignedOutOfAll:
 		return []Tag{AccountTag(UserID(e.ObjectID))}
-	case UserCreated, RoleGranted, RoleRevoked, UserDeactivated, UserActivated:
+	case UserCreated, UserUpdated, UserDeactivated, UserActivated, RoleGranted, RoleRevoked, PermissionGranted, PermissionDenied, PermissionCleared,
+		AreaCreated, AreaUpdated, AreaDeactivated, AreaReactivated, CatalogueCreated, CatalogueUpdated:
 		return []Tag{TheCatalogue}
 	case DemoCreated, DataSeeded, SystemMigrated, CacheCleared:
 		return []Tag{Everything}

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// What pages of other origins may send and read. Tokens go in a header and there are no cookies, so credentials are not allowed.
+// What pages of other origins may send and read.
 const (
-	sentHeaders = "Authorization, Content-Type, Accept-Language, If-None-Match"
+	sentHeaders = "Authorization, Content-Type, Accept-Language, If-None-Match, " + clientHeader
 	readHeaders = "X-Request-Id, X-Cache, Age, ETag, Server-Timing, RateLimit, RateLimit-Policy, Retry-After"
 	preflight   = "600" // seconds that a browser remembers
 )
@@ -29,6 +29,7 @@ func (s *Server) crossOrigin(next http.Handler) http.Handler {
 			return
 		}
 		h.Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
+		h.Set("Access-Control-Allow-Credentials", "true") // cookies; those of an origin that is not listed never count
 		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
 			h.Set("Access-Control-Allow-Methods", "GET, POST")
 			h.Set("Access-Control-Allow-Headers", sentHeaders)

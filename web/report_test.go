@@ -60,7 +60,9 @@ func atCounter(t *testing.T, body func(c *counter)) {
 		c.http = httptest.NewServer(c.server.Handler())
 		t.Cleanup(c.http.Close)
 		for email, role := range map[string]mesa.RoleCode{ana: mesa.DeskHead, rosa: mesa.Auditor, "admin@example.org": mesa.Admin} {
-			_, err := c.server.Resolver.Desk.CreateUser(t.Context(), c.system(), desk.CreateUserInput{Email: email, FullName: "Ana", Role: role, AreaCode: "MP", Password: "tuma-lore-kiva-pono"})
+			in := desk.CreateUserInput{Email: email, FullName: "Ana", Roles: []desk.NewRoleInput{{Role: role}}, Password: "tuma-lore-kiva-pono"}
+			in.AreaIDs = []mesa.AreaID{c.system().Catalogue.AreaByCode("MP").ID}
+			_, _, err := c.server.Resolver.Desk.CreateUser(t.Context(), c.system(), in)
 			c.ok(err)
 		}
 		c.make(signals, dir)
@@ -80,6 +82,12 @@ func (c *counter) system() *mesa.Actor {
 	cat, err := c.db.Catalogue(c.Context(), 0)
 	c.ok(err)
 	return mesa.System(cat, "test")
+}
+
+// id is the account with an address.
+func (c *counter) id(email string) mesa.UserID {
+	c.Helper()
+	return c.system().Catalogue.UserByEmail(email).ID
 }
 
 // make lets a worker make Ana's report.
@@ -215,10 +223,17 @@ func TestALinkThatIsNotOursLeadsNowhere(t *testing.T) {
 			{"another run's", strings.Replace(good, string(c.run.ID), "rep_nothing", 1), nil},
 			{"signed for something else", with("signature", c.keys.Sign("something", string(c.run.ID))), nil},
 			{"too old", good, func() { c.ahead.Store(int64(mesa.ReportLinkFor + 2*time.Second)) }},
-			{"of who is no auditor any more", theirs, func() { c.ok(d.RevokeRole(c.Context(), c.system(), desk.RoleInput{Email: rosa, Role: mesa.Auditor})) }},
-			{"of who was deactivated", lasting, func() { c.ok(d.SetActive(c.Context(), c.system(), ana, false)) }},
+			{"of who is no auditor any more", theirs, func() {
+				_, err := d.RevokeRole(c.Context(), c.system(), desk.RoleInput{UserID: c.id(rosa), Role: mesa.Auditor})
+				c.ok(err)
+			}},
+			{"of who was deactivated", lasting, func() {
+				_, err := d.SetActive(c.Context(), c.system(), c.id(ana), false)
+				c.ok(err)
+			}},
 			{"of who is back, but the file's time is over", lasting, func() {
-				c.ok(d.SetActive(c.Context(), c.system(), ana, true))
+				_, err := d.SetActive(c.Context(), c.system(), c.id(ana), true)
+				c.ok(err)
 				c.ahead.Store(int64(mesa.ReportKeptFor + time.Minute))
 			}},
 			{"to a file that is deleted", lasting, func() {

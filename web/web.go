@@ -74,8 +74,10 @@ func (s *Server) graphql() http.Handler {
 			return
 		}
 		ctx := graph.WithLocale(r.Context(), r.Header.Get("Accept-Language"))
-		ctx = graph.WithCaller(ctx, graph.BearerToken(r.Header.Get("Authorization")), w.Header().Get("X-Request-Id"))
-		w.Header().Add("Vary", "Accept, Accept-Language, Authorization")
+		token, kept := s.credentials(w, r)
+		ctx = graph.WithCaller(ctx, token, w.Header().Get("X-Request-Id"))
+		ctx = graph.WithCookies(ctx, kept)
+		w.Header().Add("Vary", "Accept, Accept-Language, Authorization, Cookie")
 		w.Header().Set("Cache-Control", "no-store")
 		told := w.Header()
 		if r.Header.Get("Upgrade") == "" {

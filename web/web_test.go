@@ -179,8 +179,8 @@ func TestTheRequestIDGoesIntoTheTrail(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		in := desk.CreateUserInput{Email: "ana@example.org", FullName: "Ana", Role: "DESK_CLERK", AreaCode: "MP", Password: "tuma-lore-kiva-pono"}
-		if _, err := s.Resolver.Desk.CreateUser(t.Context(), mesa.System(cat, "test"), in); err != nil {
+		in := desk.CreateUserInput{Email: "ana@example.org", FullName: "Ana", Roles: []desk.NewRoleInput{{Role: mesa.DeskClerk}}, Password: "tuma-lore-kiva-pono"}
+		if _, _, err := s.Resolver.Desk.CreateUser(t.Context(), mesa.System(cat, "test"), in); err != nil {
 			t.Fatal(err)
 		}
 		session, err := s.Resolver.Desk.OpenSession(t.Context(), "ana@example.org")

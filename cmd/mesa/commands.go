@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/base32"
 	"fmt"
 	"log/slog"
 	"os"
@@ -106,8 +104,8 @@ func (c *seedCmd) Run(out *streams, s *settings) error {
 }
 
 type userCmd struct {
-	Create   createUserCmd   `cmd:"" help:"Create an account; the password is generated and printed once, or read from standard input."`
-	Password passwordUserCmd `cmd:"" help:"Give an account a new password and end its sessions."`
+	Create   createUserCmd   `cmd:"" help:"Create an account; the password is generated, printed once and has to be changed, or is read from standard input."`
+	Password passwordUserCmd `cmd:"" help:"Give an account a new password, which has to be changed unless it is read from standard input, and end its sessions."`
 	Grant    grantUserCmd    `cmd:"" help:"Give an account a role, from its next request on."`
 	Revoke   revokeUserCmd   `cmd:"" help:"Take a role from an account, from its next request on."`
 
@@ -122,22 +120,54 @@ type roleOf struct {
 	Area  string        `help:"Code of the one area in which it holds; default: the whole institution."`
 }
 
-func (r roleOf) input() desk.RoleInput {
-	return desk.RoleInput{Email: r.Email, Role: r.Role, AreaCode: r.Area}
+func (r roleOf) input(cat *mesa.Catalogue) (in desk.RoleInput, err error) {
+	in.Role = r.Role
+	if in.UserID, err = userOf(cat, r.Email); err == nil && r.Area != "" {
+		in.AreaID, err = areaOf(cat, r.Area)
+	}
+	return in, err
+}
+
+// userOf is the account with an address.
+func userOf(cat *mesa.Catalogue, email string) (mesa.UserID, error) {
+	if user := cat.UserByEmail(strings.TrimSpace(email)); user != nil {
+		return user.ID, nil
+	}
+	return "", mesa.ErrNotFound("email")
+}
+
+// areaOf is the area with a code.
+func areaOf(cat *mesa.Catalogue, code string) (mesa.AreaID, error) {
+	if area := cat.AreaByCode(code); area != nil {
+		return area.ID, nil
+	}
+	return "", mesa.Invalid("area", "El área no existe.")
 }
 
 type grantUserCmd struct{ roleOf }
 
 // Run gives the role.
 func (c *grantUserCmd) Run(out *streams, s *settings) error {
-	return withDesk(out, s, func(d *desk.Desk, by *mesa.Actor) error { return d.GrantRole(out.ctx, by, c.input()) })
+	return withDesk(out, s, func(d *desk.Desk, by *mesa.Actor) error {
+		in, err := c.input(by.Catalogue)
+		if err == nil {
+			_, err = d.GrantRole(out.ctx, by, in)
+		}
+		return err
+	})
 }
 
 type revokeUserCmd struct{ roleOf }
 
 // Run takes the role away.
 func (c *revokeUserCmd) Run(out *streams, s *settings) error {
-	return withDesk(out, s, func(d *desk.Desk, by *mesa.Actor) error { return d.RevokeRole(out.ctx, by, c.input()) })
+	return withDesk(out, s, func(d *desk.Desk, by *mesa.Actor) error {
+		in, err := c.input(by.Catalogue)
+		if err == nil {
+			_, err = d.RevokeRole(out.ctx, by, in)
+		}
+		return err
+	})
 }
 
 // accountOf names an account.
@@ -145,18 +175,28 @@ type accountOf struct {
 	Email string `required:"" help:"E-mail of the account."`
 }
 
+func (a accountOf) setActive(out *streams, s *settings, active bool) error {
+	return withDesk(out, s, func(d *desk.Desk, by *mesa.Actor) error {
+		id, err := userOf(by.Catalogue, a.Email)
+		if err == nil {
+			_, err = d.SetActive(out.ctx, by, id, active)
+		}
+		return err
+	})
+}
+
 type deactivateUserCmd struct{ accountOf }
 
 // Run lets the account no longer act.
 func (c *deactivateUserCmd) Run(out *streams, s *settings) error {
-	return withDesk(out, s, func(d *desk.Desk, by *mesa.Actor) error { return d.SetActive(out.ctx, by, c.Email, false) })
+	return c.setActive(out, s, false)
 }
 
 type activateUserCmd struct{ accountOf }
 
 // Run lets the account act again.
 func (c *activateUserCmd) Run(out *streams, s *settings) error {
-	return withDesk(out, s, func(d *desk.Desk, by *mesa.Actor) error { return d.SetActive(out.ctx, by, c.Email, true) })
+	return c.setActive(out, s, true)
 }
 
 type createUserCmd struct {
@@ -170,17 +210,29 @@ type createUserCmd struct {
 // Run creates the account.
 func (c *createUserCmd) Run(out *streams, s *settings) error {
 	return withDesk(out, s, func(d *desk.Desk, by *mesa.Actor) error {
-		password, generated, err := choosePassword(c.PasswordStdin)
-		if err != nil {
-			return err
+		in := desk.CreateUserInput{Email: c.Email, FullName: c.Name, Roles: []desk.NewRoleInput{{Role: c.Role}}}
+		if c.Area != "" {
+			area, err := areaOf(by.Catalogue, c.Area)
+			if err != nil {
+				return err
+			}
+			in.AreaIDs = []mesa.AreaID{area}
 		}
-		user, err := d.CreateUser(out.ctx, by, desk.CreateUserInput{Email: c.Email, FullName: c.Name, Role: c.Role, AreaCode: c.Area, Password: password})
+		if c.PasswordStdin {
+			own, err := readPassword()
+			if err != nil {
+				return err
+			}
+			in.Password = own
+		}
+		user, drawn, err := d.CreateUser(out.ctx, by, in)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(out.stdout, "created %s\n", user.Email)
-		if generated {
-			fmt.Fprintf(out.stdout, "password: %s\n", password)
+		if drawn != "" {
+			fmt.Fprintf(out.stdout, "password: %s\n", drawn)
+			fmt.Fprintln(out.stderr, "It has to be changed at the first sign-in.")
 		}
 		return nil
 	})
@@ -194,31 +246,30 @@ type passwordUserCmd struct {
 // Run sets the password.
 func (c *passwordUserCmd) Run(out *streams, s *settings) error {
 	return withDesk(out, s, func(d *desk.Desk, by *mesa.Actor) error {
-		password, generated, err := choosePassword(c.PasswordStdin)
-		if err != nil {
+		if c.PasswordStdin {
+			own, err := readPassword()
+			if err != nil {
+				return err
+			}
+			return d.SetPassword(out.ctx, by, c.Email, own, false)
+		}
+		drawn := desk.NewPassword()
+		if err := d.SetPassword(out.ctx, by, c.Email, drawn, true); err != nil {
 			return err
 		}
-		if err := d.SetPassword(out.ctx, by, c.Email, password); err != nil {
-			return err
-		}
-		if generated {
-			fmt.Fprintf(out.stdout, "password: %s\n", password)
-		}
+		fmt.Fprintf(out.stdout, "password: %s\n", drawn)
+		fmt.Fprintln(out.stderr, "It has to be changed at the first sign-in.")
 		return nil
 	})
 }
 
-func choosePassword(fromStdin bool) (password string, generated bool, err error) {
-	if !fromStdin {
-		b := make([]byte, 15)
-		rand.Read(b)
-		return strings.ToLower(base32.StdEncoding.EncodeToString(b)), true, nil
-	}
+// readPassword reads the password of somebody's own choice.
+func readPassword() (string, error) {
 	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if line = strings.TrimRight(line, "\r\n"); line == "" {
-		return "", false, fmt.Errorf("no password on standard input: %v", err)
+		return "", fmt.Errorf("no password on standard input: %v", err)
 	}
-	return line, false, nil
+	return line, nil
 }
 
 type tokenCmd struct {

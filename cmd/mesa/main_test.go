@@ -170,7 +170,7 @@ func TestSettingUp(t *testing.T) {
 		for _, c := range []struct{ says, email, role, area string }{
 			{"correo", "nobody", "DESK_CLERK", "MP"}, {"rol", "b@example.org", "CLERK", "MP"}, {"área", "b@example.org", "ADMIN", "XX"}, {"", "ana@example.org", "ADMIN", "MP"},
 		} {
-			code, _, stderr := typed(t, with("user", "create", "--email", c.email, "--name", "B", "--role", c.role, "--area", c.area)...)
+			code, _, stderr := typed(t, with("user", "create", "--email", c.email, "--name", "Beto", "--role", c.role, "--area", c.area)...)
 			if code != 1 || !strings.Contains(stderr, c.says) || strings.Contains(stderr, "UNIQUE") || strings.Contains(stderr, "SQLSTATE") {
 				t.Errorf("user create %+v: %d %s", c, code, stderr)
 			}

@@ -1854,6 +1854,21 @@ func (ec *executionContext) marshalNString2githubᚗcomᚋmesapartesᚋmesaᚋme
 	return res
 }
 
+func (ec *executionContext) unmarshalNString2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐPermission(ctx context.Context, v any) (mesa.Permission, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := mesa.Permission(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNString2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐPermission(ctx context.Context, sel ast.SelectionSet, v mesa.Permission) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "String!")
+	}
+	return res
+}
+
 func (ec *executionContext) unmarshalNString2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐRoleCode(ctx context.Context, v any) (mesa.RoleCode, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := mesa.RoleCode(tmp)
@@ -2422,6 +2437,19 @@ func (ec *executionContext) marshalOInt2ᚖint64(ctx context.Context, sel ast.Se
 	_ = sel
 	_ = ctx
 	res := graphql.MarshalInt64(*v)
+	return res
+}
+
+func (ec *executionContext) unmarshalOString2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐRoleCode(ctx context.Context, v any) (mesa.RoleCode, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := mesa.RoleCode(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOString2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐRoleCode(ctx context.Context, sel ast.SelectionSet, v mesa.RoleCode) graphql.Marshaler {
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(v))
 	return res
 }
 

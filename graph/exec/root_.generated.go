@@ -40,12 +40,16 @@ type ResolverRoot interface {
 	ExchangeMessage() ExchangeMessageResolver
 	Integration() IntegrationResolver
 	Job() JobResolver
+	Membership() MembershipResolver
 	Mutation() MutationResolver
+	PermissionOverride() PermissionOverrideResolver
 	Query() QueryResolver
 	ReportRun() ReportRunResolver
+	RoleAssignment() RoleAssignmentResolver
 	Subscription() SubscriptionResolver
 	TrayItem() TrayItemResolver
 	TypeShare() TypeShareResolver
+	User() UserResolver
 	Viewer() ViewerResolver
 }
 
@@ -53,6 +57,14 @@ type DirectiveRoot struct {
 }
 
 type ComplexityRoot struct {
+	Account struct {
+		LastSignInAt       func(childComplexity int) int
+		Memberships        func(childComplexity int) int
+		MustChangePassword func(childComplexity int) int
+		Overrides          func(childComplexity int) int
+		Roles              func(childComplexity int) int
+	}
+
 	Advice struct {
 		Severity func(childComplexity int) int
 		Text     func(childComplexity int) int
@@ -124,6 +136,10 @@ type ComplexityRoot struct {
 		IsDesk   func(childComplexity int) int
 		Name     func(childComplexity int) int
 		Parent   func(childComplexity int) int
+	}
+
+	AreaPayload struct {
+		Area func(childComplexity int) int
 	}
 
 	AreaStatistics struct {
@@ -319,10 +335,19 @@ type ComplexityRoot struct {
 		Percentage func(childComplexity int) int
 	}
 
+	ChangePasswordPayload struct {
+		Viewer func(childComplexity int) int
+	}
+
 	ChannelShare struct {
 		Channel    func(childComplexity int) int
 		Count      func(childComplexity int) int
 		Percentage func(childComplexity int) int
+	}
+
+	DeactivateUserPayload struct {
+		Assigned func(childComplexity int) int
+		User     func(childComplexity int) int
 	}
 
 	DeadlineDay struct {
@@ -659,6 +684,13 @@ type ComplexityRoot struct {
 		Job func(childComplexity int) int
 	}
 
+	Membership struct {
+		Area      func(childComplexity int) int
+		FromOn    func(childComplexity int) int
+		IsPrimary func(childComplexity int) int
+		UntilOn   func(childComplexity int) int
+	}
+
 	Mutation struct {
 		AcknowledgeCopy     func(childComplexity int, input desk.DerivationInput) int
 		ArchiveDocument     func(childComplexity int, input desk.ArchiveDocumentInput) int
@@ -672,38 +704,53 @@ type ComplexityRoot struct {
 		CancelExchange      func(childComplexity int, input desk.MessageInput) int
 		CancelJob           func(childComplexity int, input model.CancelJobInput) int
 		CancelReport        func(childComplexity int, input model.CancelReportInput) int
+		ChangePassword      func(childComplexity int, input desk.ChangePasswordInput) int
+		ClearPermission     func(childComplexity int, input desk.ClearPermissionInput) int
 		CreateAPIKey        func(childComplexity int, input desk.CreateAPIKeyInput) int
+		CreateArea          func(childComplexity int, input desk.CreateAreaInput) int
 		CreateIntegration   func(childComplexity int, input desk.CreateIntegrationInput) int
+		CreateUser          func(childComplexity int, input desk.CreateUserInput) int
+		DeactivateArea      func(childComplexity int, input desk.AreaInput) int
+		DeactivateUser      func(childComplexity int, input desk.UserInput) int
 		DeclineSubmission   func(childComplexity int, input desk.DeclineSubmissionInput) int
 		DeriveDocument      func(childComplexity int, input desk.DeriveDocumentInput) int
 		EnqueueDiagnostic   func(childComplexity int, input desk.DiagnosticJobInput) int
 		ExtendDeadline      func(childComplexity int, input desk.ExtendDeadlineInput) int
+		GrantRole           func(childComplexity int, input desk.RoleInput) int
+		OverridePermission  func(childComplexity int, input desk.OverridePermissionInput) int
 		PauseQueue          func(childComplexity int, input model.QueueInput) int
 		ProbeIntegration    func(childComplexity int, input desk.ProbeIntegrationInput) int
+		ReactivateArea      func(childComplexity int, input desk.AreaInput) int
+		ReactivateUser      func(childComplexity int, input desk.UserInput) int
 		ReassignDerivation  func(childComplexity int, input desk.ReassignDerivationInput) int
 		RecallDerivation    func(childComplexity int, input desk.DerivationReasonInput) int
 		ReceiveDerivation   func(childComplexity int, input desk.DerivationInput) int
+		Refresh             func(childComplexity int, input *model.RefreshInput) int
 		RegisterDocument    func(childComplexity int, input desk.RegisterDocumentInput) int
 		RegisterSubmission  func(childComplexity int, input desk.RegisterSubmissionInput) int
 		RejectDerivation    func(childComplexity int, input desk.DerivationReasonInput) int
 		ReopenDocument      func(childComplexity int, input desk.ReopenDocumentInput) int
 		RequestReport       func(childComplexity int, input desk.RequestReportInput) int
+		ResetPassword       func(childComplexity int, input desk.UserInput) int
 		RestoreDocument     func(childComplexity int, input desk.RestoreDocumentInput) int
 		ResumeQueue         func(childComplexity int, input model.QueueInput) int
 		RetryExchange       func(childComplexity int, input desk.MessageInput) int
 		RetryJob            func(childComplexity int, input model.RetryJobInput) int
 		ReturnDerivation    func(childComplexity int, input desk.DerivationReasonInput) int
 		RevokeAPIKey        func(childComplexity int, input desk.RevokeAPIKeyInput) int
+		RevokeRole          func(childComplexity int, input desk.RoleInput) int
 		RotateAPIKey        func(childComplexity int, input desk.RotateAPIKeyInput) int
 		SendDocument        func(childComplexity int, input desk.SendDocumentInput) int
-		SignIn              func(childComplexity int, input desk.SignInInput) int
-		SignOut             func(childComplexity int) int
+		SignIn              func(childComplexity int, input desk.SignInInput, cookie bool) int
+		SignOut             func(childComplexity int, all bool) int
 		SubmitDocument      func(childComplexity int, input desk.SubmitDocumentInput) int
 		SyncIntegration     func(childComplexity int, input desk.SyncIntegrationInput) int
 		UnwatchDocument     func(childComplexity int, input desk.WatchDocumentInput) int
 		UpdateArchiveRecord func(childComplexity int, input desk.UpdateArchiveRecordInput) int
+		UpdateArea          func(childComplexity int, input desk.UpdateAreaInput) int
 		UpdateDocument      func(childComplexity int, input desk.UpdateDocumentInput) int
 		UpdateIntegration   func(childComplexity int, input desk.UpdateIntegrationInput) int
+		UpdateUser          func(childComplexity int, input desk.UpdateUserInput) int
 		VoidDocument        func(childComplexity int, input desk.VoidDocumentInput) int
 		WatchDocument       func(childComplexity int, input desk.WatchDocumentInput) int
 	}
@@ -713,6 +760,16 @@ type ComplexityRoot struct {
 		HasNextPage     func(childComplexity int) int
 		HasPreviousPage func(childComplexity int) int
 		StartCursor     func(childComplexity int) int
+	}
+
+	PermissionOverride struct {
+		Area       func(childComplexity int) int
+		Effect     func(childComplexity int) int
+		GrantedAt  func(childComplexity int) int
+		GrantedBy  func(childComplexity int) int
+		Permission func(childComplexity int) int
+		Reason     func(childComplexity int) int
+		UntilOn    func(childComplexity int) int
 	}
 
 	PriorityShare struct {
@@ -756,12 +813,14 @@ type ComplexityRoot struct {
 		ReportRun         func(childComplexity int, id string) int
 		ReportRuns        func(childComplexity int, first *int, after *string) int
 		RetentionPolicies func(childComplexity int) int
+		Roles             func(childComplexity int) int
 		Schedules         func(childComplexity int) int
 		Service           func(childComplexity int) int
 		SlowQueries       func(childComplexity int, first *int, days int) int
 		Statistics        func(childComplexity int, filter *mesa.StatisticsFilter) int
 		Tray              func(childComplexity int, areaID string, box mesa.TrayBox, first *int, after *string) int
 		TrayCounts        func(childComplexity int, areaID string) int
+		Users             func(childComplexity int, filter *db.UserFilter, first *int, after *string) int
 		VerifyAudit       func(childComplexity int, from *int, to *int) int
 		Viewer            func(childComplexity int) int
 		Workers           func(childComplexity int) int
@@ -853,6 +912,25 @@ type ComplexityRoot struct {
 		Name func(childComplexity int) int
 	}
 
+	RoleAssignment struct {
+		Area      func(childComplexity int) int
+		GrantedAt func(childComplexity int) int
+		GrantedBy func(childComplexity int) int
+		Role      func(childComplexity int) int
+		UntilOn   func(childComplexity int) int
+	}
+
+	RoleDefinition struct {
+		Code        func(childComplexity int) int
+		Name        func(childComplexity int) int
+		Permissions func(childComplexity int) int
+	}
+
+	RolePermission struct {
+		IsEverywhere func(childComplexity int) int
+		Permission   func(childComplexity int) int
+	}
+
 	Schedule struct {
 		Cron       func(childComplexity int) int
 		Kind       func(childComplexity int) int
@@ -892,9 +970,11 @@ type ComplexityRoot struct {
 	}
 
 	SignInPayload struct {
-		ExpiresAt func(childComplexity int) int
-		Token     func(childComplexity int) int
-		Viewer    func(childComplexity int) int
+		ExpiresAt        func(childComplexity int) int
+		RefreshExpiresAt func(childComplexity int) int
+		RefreshToken     func(childComplexity int) int
+		Token            func(childComplexity int) int
+		Viewer           func(childComplexity int) int
 	}
 
 	SignOutPayload struct {
@@ -1018,6 +1098,7 @@ type ComplexityRoot struct {
 	}
 
 	User struct {
+		Account  func(childComplexity int) int
 		Email    func(childComplexity int) int
 		FullName func(childComplexity int) int
 		ID       func(childComplexity int) int
@@ -1025,11 +1106,33 @@ type ComplexityRoot struct {
 		JobTitle func(childComplexity int) int
 	}
 
+	UserConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	UserEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	UserPasswordPayload struct {
+		Password func(childComplexity int) int
+		User     func(childComplexity int) int
+	}
+
+	UserPayload struct {
+		User func(childComplexity int) int
+	}
+
 	Viewer struct {
-		Areas       func(childComplexity int) int
-		Permissions func(childComplexity int) int
-		Roles       func(childComplexity int) int
-		User        func(childComplexity int) int
+		Areas              func(childComplexity int) int
+		MustChangePassword func(childComplexity int) int
+		Permissions        func(childComplexity int) int
+		Roles              func(childComplexity int) int
+		User               func(childComplexity int) int
 	}
 
 	Worker struct {
@@ -1054,6 +1157,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	ec := newExecutionContext(nil, e, nil)
 	_ = ec
 	switch typeName + "." + field {
+
+	case "Account.lastSignInAt":
+		if e.ComplexityRoot.Account.LastSignInAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.LastSignInAt(childComplexity), true
+	case "Account.memberships":
+		if e.ComplexityRoot.Account.Memberships == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.Memberships(childComplexity), true
+	case "Account.mustChangePassword":
+		if e.ComplexityRoot.Account.MustChangePassword == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.MustChangePassword(childComplexity), true
+	case "Account.overrides":
+		if e.ComplexityRoot.Account.Overrides == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.Overrides(childComplexity), true
+	case "Account.roles":
+		if e.ComplexityRoot.Account.Roles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.Roles(childComplexity), true
 
 	case "Advice.severity":
 		if e.ComplexityRoot.Advice.Severity == nil {
@@ -1339,6 +1473,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Area.Parent(childComplexity), true
+
+	case "AreaPayload.area":
+		if e.ComplexityRoot.AreaPayload.Area == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AreaPayload.Area(childComplexity), true
 
 	case "AreaStatistics.area":
 		if e.ComplexityRoot.AreaStatistics.Area == nil {
@@ -2078,6 +2219,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CategoryShare.Percentage(childComplexity), true
 
+	case "ChangePasswordPayload.viewer":
+		if e.ComplexityRoot.ChangePasswordPayload.Viewer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangePasswordPayload.Viewer(childComplexity), true
+
 	case "ChannelShare.channel":
 		if e.ComplexityRoot.ChannelShare.Channel == nil {
 			break
@@ -2096,6 +2244,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ChannelShare.Percentage(childComplexity), true
+
+	case "DeactivateUserPayload.assigned":
+		if e.ComplexityRoot.DeactivateUserPayload.Assigned == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeactivateUserPayload.Assigned(childComplexity), true
+	case "DeactivateUserPayload.user":
+		if e.ComplexityRoot.DeactivateUserPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeactivateUserPayload.User(childComplexity), true
 
 	case "DeadlineDay.counted":
 		if e.ComplexityRoot.DeadlineDay.Counted == nil {
@@ -3538,6 +3699,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.JobPayload.Job(childComplexity), true
 
+	case "Membership.area":
+		if e.ComplexityRoot.Membership.Area == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Membership.Area(childComplexity), true
+	case "Membership.fromOn":
+		if e.ComplexityRoot.Membership.FromOn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Membership.FromOn(childComplexity), true
+	case "Membership.isPrimary":
+		if e.ComplexityRoot.Membership.IsPrimary == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Membership.IsPrimary(childComplexity), true
+	case "Membership.untilOn":
+		if e.ComplexityRoot.Membership.UntilOn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Membership.UntilOn(childComplexity), true
+
 	case "Mutation.acknowledgeCopy":
 		if e.ComplexityRoot.Mutation.AcknowledgeCopy == nil {
 			break
@@ -3670,6 +3856,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CancelReport(childComplexity, args["input"].(model.CancelReportInput)), true
+	case "Mutation.changePassword":
+		if e.ComplexityRoot.Mutation.ChangePassword == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_changePassword_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ChangePassword(childComplexity, args["input"].(desk.ChangePasswordInput)), true
+	case "Mutation.clearPermission":
+		if e.ComplexityRoot.Mutation.ClearPermission == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_clearPermission_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ClearPermission(childComplexity, args["input"].(desk.ClearPermissionInput)), true
 	case "Mutation.createApiKey":
 		if e.ComplexityRoot.Mutation.CreateAPIKey == nil {
 			break
@@ -3681,6 +3889,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateAPIKey(childComplexity, args["input"].(desk.CreateAPIKeyInput)), true
+	case "Mutation.createArea":
+		if e.ComplexityRoot.Mutation.CreateArea == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createArea_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateArea(childComplexity, args["input"].(desk.CreateAreaInput)), true
 	case "Mutation.createIntegration":
 		if e.ComplexityRoot.Mutation.CreateIntegration == nil {
 			break
@@ -3692,6 +3911,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateIntegration(childComplexity, args["input"].(desk.CreateIntegrationInput)), true
+	case "Mutation.createUser":
+		if e.ComplexityRoot.Mutation.CreateUser == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createUser_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateUser(childComplexity, args["input"].(desk.CreateUserInput)), true
+	case "Mutation.deactivateArea":
+		if e.ComplexityRoot.Mutation.DeactivateArea == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deactivateArea_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeactivateArea(childComplexity, args["input"].(desk.AreaInput)), true
+	case "Mutation.deactivateUser":
+		if e.ComplexityRoot.Mutation.DeactivateUser == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deactivateUser_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeactivateUser(childComplexity, args["input"].(desk.UserInput)), true
 	case "Mutation.declineSubmission":
 		if e.ComplexityRoot.Mutation.DeclineSubmission == nil {
 			break
@@ -3736,6 +3988,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ExtendDeadline(childComplexity, args["input"].(desk.ExtendDeadlineInput)), true
+	case "Mutation.grantRole":
+		if e.ComplexityRoot.Mutation.GrantRole == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_grantRole_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.GrantRole(childComplexity, args["input"].(desk.RoleInput)), true
+	case "Mutation.overridePermission":
+		if e.ComplexityRoot.Mutation.OverridePermission == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_overridePermission_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.OverridePermission(childComplexity, args["input"].(desk.OverridePermissionInput)), true
 	case "Mutation.pauseQueue":
 		if e.ComplexityRoot.Mutation.PauseQueue == nil {
 			break
@@ -3758,6 +4032,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ProbeIntegration(childComplexity, args["input"].(desk.ProbeIntegrationInput)), true
+	case "Mutation.reactivateArea":
+		if e.ComplexityRoot.Mutation.ReactivateArea == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_reactivateArea_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReactivateArea(childComplexity, args["input"].(desk.AreaInput)), true
+	case "Mutation.reactivateUser":
+		if e.ComplexityRoot.Mutation.ReactivateUser == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_reactivateUser_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReactivateUser(childComplexity, args["input"].(desk.UserInput)), true
 	case "Mutation.reassignDerivation":
 		if e.ComplexityRoot.Mutation.ReassignDerivation == nil {
 			break
@@ -3791,6 +4087,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ReceiveDerivation(childComplexity, args["input"].(desk.DerivationInput)), true
+	case "Mutation.refresh":
+		if e.ComplexityRoot.Mutation.Refresh == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_refresh_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.Refresh(childComplexity, args["input"].(*model.RefreshInput)), true
 	case "Mutation.registerDocument":
 		if e.ComplexityRoot.Mutation.RegisterDocument == nil {
 			break
@@ -3846,6 +4153,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RequestReport(childComplexity, args["input"].(desk.RequestReportInput)), true
+	case "Mutation.resetPassword":
+		if e.ComplexityRoot.Mutation.ResetPassword == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_resetPassword_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ResetPassword(childComplexity, args["input"].(desk.UserInput)), true
 	case "Mutation.restoreDocument":
 		if e.ComplexityRoot.Mutation.RestoreDocument == nil {
 			break
@@ -3912,6 +4230,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeAPIKey(childComplexity, args["input"].(desk.RevokeAPIKeyInput)), true
+	case "Mutation.revokeRole":
+		if e.ComplexityRoot.Mutation.RevokeRole == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_revokeRole_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevokeRole(childComplexity, args["input"].(desk.RoleInput)), true
 	case "Mutation.rotateApiKey":
 		if e.ComplexityRoot.Mutation.RotateAPIKey == nil {
 			break
@@ -3944,13 +4273,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.SignIn(childComplexity, args["input"].(desk.SignInInput)), true
+		return e.ComplexityRoot.Mutation.SignIn(childComplexity, args["input"].(desk.SignInInput), args["cookie"].(bool)), true
 	case "Mutation.signOut":
 		if e.ComplexityRoot.Mutation.SignOut == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Mutation.SignOut(childComplexity), true
+		args, err := ec.field_Mutation_signOut_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SignOut(childComplexity, args["all"].(bool)), true
 	case "Mutation.submitDocument":
 		if e.ComplexityRoot.Mutation.SubmitDocument == nil {
 			break
@@ -3995,6 +4329,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateArchiveRecord(childComplexity, args["input"].(desk.UpdateArchiveRecordInput)), true
+	case "Mutation.updateArea":
+		if e.ComplexityRoot.Mutation.UpdateArea == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateArea_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateArea(childComplexity, args["input"].(desk.UpdateAreaInput)), true
 	case "Mutation.updateDocument":
 		if e.ComplexityRoot.Mutation.UpdateDocument == nil {
 			break
@@ -4017,6 +4362,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateIntegration(childComplexity, args["input"].(desk.UpdateIntegrationInput)), true
+	case "Mutation.updateUser":
+		if e.ComplexityRoot.Mutation.UpdateUser == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateUser_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateUser(childComplexity, args["input"].(desk.UpdateUserInput)), true
 	case "Mutation.voidDocument":
 		if e.ComplexityRoot.Mutation.VoidDocument == nil {
 			break
@@ -4064,6 +4420,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
+
+	case "PermissionOverride.area":
+		if e.ComplexityRoot.PermissionOverride.Area == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PermissionOverride.Area(childComplexity), true
+	case "PermissionOverride.effect":
+		if e.ComplexityRoot.PermissionOverride.Effect == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PermissionOverride.Effect(childComplexity), true
+	case "PermissionOverride.grantedAt":
+		if e.ComplexityRoot.PermissionOverride.GrantedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PermissionOverride.GrantedAt(childComplexity), true
+	case "PermissionOverride.grantedBy":
+		if e.ComplexityRoot.PermissionOverride.GrantedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PermissionOverride.GrantedBy(childComplexity), true
+	case "PermissionOverride.permission":
+		if e.ComplexityRoot.PermissionOverride.Permission == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PermissionOverride.Permission(childComplexity), true
+	case "PermissionOverride.reason":
+		if e.ComplexityRoot.PermissionOverride.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PermissionOverride.Reason(childComplexity), true
+	case "PermissionOverride.untilOn":
+		if e.ComplexityRoot.PermissionOverride.UntilOn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PermissionOverride.UntilOn(childComplexity), true
 
 	case "PriorityShare.count":
 		if e.ComplexityRoot.PriorityShare.Count == nil {
@@ -4357,6 +4756,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.RetentionPolicies(childComplexity), true
+	case "Query.roles":
+		if e.ComplexityRoot.Query.Roles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Roles(childComplexity), true
 	case "Query.schedules":
 		if e.ComplexityRoot.Query.Schedules == nil {
 			break
@@ -4413,6 +4818,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.TrayCounts(childComplexity, args["areaId"].(string)), true
+	case "Query.users":
+		if e.ComplexityRoot.Query.Users == nil {
+			break
+		}
+
+		args, err := ec.field_Query_users_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Users(childComplexity, args["filter"].(*db.UserFilter), args["first"].(*int), args["after"].(*string)), true
 	case "Query.verifyAudit":
 		if e.ComplexityRoot.Query.VerifyAudit == nil {
 			break
@@ -4749,6 +5165,69 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Role.Name(childComplexity), true
 
+	case "RoleAssignment.area":
+		if e.ComplexityRoot.RoleAssignment.Area == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RoleAssignment.Area(childComplexity), true
+	case "RoleAssignment.grantedAt":
+		if e.ComplexityRoot.RoleAssignment.GrantedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RoleAssignment.GrantedAt(childComplexity), true
+	case "RoleAssignment.grantedBy":
+		if e.ComplexityRoot.RoleAssignment.GrantedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RoleAssignment.GrantedBy(childComplexity), true
+	case "RoleAssignment.role":
+		if e.ComplexityRoot.RoleAssignment.Role == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RoleAssignment.Role(childComplexity), true
+	case "RoleAssignment.untilOn":
+		if e.ComplexityRoot.RoleAssignment.UntilOn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RoleAssignment.UntilOn(childComplexity), true
+
+	case "RoleDefinition.code":
+		if e.ComplexityRoot.RoleDefinition.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RoleDefinition.Code(childComplexity), true
+	case "RoleDefinition.name":
+		if e.ComplexityRoot.RoleDefinition.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RoleDefinition.Name(childComplexity), true
+	case "RoleDefinition.permissions":
+		if e.ComplexityRoot.RoleDefinition.Permissions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RoleDefinition.Permissions(childComplexity), true
+
+	case "RolePermission.isEverywhere":
+		if e.ComplexityRoot.RolePermission.IsEverywhere == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RolePermission.IsEverywhere(childComplexity), true
+	case "RolePermission.permission":
+		if e.ComplexityRoot.RolePermission.Permission == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RolePermission.Permission(childComplexity), true
+
 	case "Schedule.cron":
 		if e.ComplexityRoot.Schedule.Cron == nil {
 			break
@@ -4881,6 +5360,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SignInPayload.ExpiresAt(childComplexity), true
+	case "SignInPayload.refreshExpiresAt":
+		if e.ComplexityRoot.SignInPayload.RefreshExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInPayload.RefreshExpiresAt(childComplexity), true
+	case "SignInPayload.refreshToken":
+		if e.ComplexityRoot.SignInPayload.RefreshToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInPayload.RefreshToken(childComplexity), true
 	case "SignInPayload.token":
 		if e.ComplexityRoot.SignInPayload.Token == nil {
 			break
@@ -5389,6 +5880,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TypeShare.Type(childComplexity), true
 
+	case "User.account":
+		if e.ComplexityRoot.User.Account == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Account(childComplexity), true
 	case "User.email":
 		if e.ComplexityRoot.User.Email == nil {
 			break
@@ -5420,12 +5917,76 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.User.JobTitle(childComplexity), true
 
+	case "UserConnection.edges":
+		if e.ComplexityRoot.UserConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserConnection.Edges(childComplexity), true
+	case "UserConnection.nodes":
+		if e.ComplexityRoot.UserConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserConnection.Nodes(childComplexity), true
+	case "UserConnection.pageInfo":
+		if e.ComplexityRoot.UserConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserConnection.PageInfo(childComplexity), true
+	case "UserConnection.totalCount":
+		if e.ComplexityRoot.UserConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserConnection.TotalCount(childComplexity), true
+
+	case "UserEdge.cursor":
+		if e.ComplexityRoot.UserEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserEdge.Cursor(childComplexity), true
+	case "UserEdge.node":
+		if e.ComplexityRoot.UserEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserEdge.Node(childComplexity), true
+
+	case "UserPasswordPayload.password":
+		if e.ComplexityRoot.UserPasswordPayload.Password == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserPasswordPayload.Password(childComplexity), true
+	case "UserPasswordPayload.user":
+		if e.ComplexityRoot.UserPasswordPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserPasswordPayload.User(childComplexity), true
+
+	case "UserPayload.user":
+		if e.ComplexityRoot.UserPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserPayload.User(childComplexity), true
+
 	case "Viewer.areas":
 		if e.ComplexityRoot.Viewer.Areas == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Viewer.Areas(childComplexity), true
+	case "Viewer.mustChangePassword":
+		if e.ComplexityRoot.Viewer.MustChangePassword == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.MustChangePassword(childComplexity), true
 	case "Viewer.permissions":
 		if e.ComplexityRoot.Viewer.Permissions == nil {
 			break
@@ -5486,6 +6047,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
 			graphql.NewInputUnmarshaler("ArchiveDocumentInput", ec.unmarshalInputArchiveDocumentInput),
+			graphql.NewInputUnmarshaler("AreaInput", ec.unmarshalInputAreaInput),
 			graphql.NewInputUnmarshaler("AssignDerivationInput", ec.unmarshalInputAssignDerivationInput),
 			graphql.NewInputUnmarshaler("AttendDerivationInput", ec.unmarshalInputAttendDerivationInput),
 			graphql.NewInputUnmarshaler("AuditFilter", ec.unmarshalInputAuditFilter),
@@ -5495,8 +6057,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("BulkTagInput", ec.unmarshalInputBulkTagInput),
 			graphql.NewInputUnmarshaler("CancelJobInput", ec.unmarshalInputCancelJobInput),
 			graphql.NewInputUnmarshaler("CancelReportInput", ec.unmarshalInputCancelReportInput),
+			graphql.NewInputUnmarshaler("ChangePasswordInput", ec.unmarshalInputChangePasswordInput),
+			graphql.NewInputUnmarshaler("ClearPermissionInput", ec.unmarshalInputClearPermissionInput),
 			graphql.NewInputUnmarshaler("CreateApiKeyInput", ec.unmarshalInputCreateApiKeyInput),
+			graphql.NewInputUnmarshaler("CreateAreaInput", ec.unmarshalInputCreateAreaInput),
 			graphql.NewInputUnmarshaler("CreateIntegrationInput", ec.unmarshalInputCreateIntegrationInput),
+			graphql.NewInputUnmarshaler("CreateUserInput", ec.unmarshalInputCreateUserInput),
 			graphql.NewInputUnmarshaler("DateRange", ec.unmarshalInputDateRange),
 			graphql.NewInputUnmarshaler("DateTimeRange", ec.unmarshalInputDateTimeRange),
 			graphql.NewInputUnmarshaler("DeclineSubmissionInput", ec.unmarshalInputDeclineSubmissionInput),
@@ -5510,10 +6076,14 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DocumentOrder", ec.unmarshalInputDocumentOrder),
 			graphql.NewInputUnmarshaler("ExchangeMessageInput", ec.unmarshalInputExchangeMessageInput),
 			graphql.NewInputUnmarshaler("ExtendDeadlineInput", ec.unmarshalInputExtendDeadlineInput),
+			graphql.NewInputUnmarshaler("GrantRoleInput", ec.unmarshalInputGrantRoleInput),
 			graphql.NewInputUnmarshaler("JobFilter", ec.unmarshalInputJobFilter),
+			graphql.NewInputUnmarshaler("NewRoleInput", ec.unmarshalInputNewRoleInput),
+			graphql.NewInputUnmarshaler("OverridePermissionInput", ec.unmarshalInputOverridePermissionInput),
 			graphql.NewInputUnmarshaler("ProbeIntegrationInput", ec.unmarshalInputProbeIntegrationInput),
 			graphql.NewInputUnmarshaler("QueueInput", ec.unmarshalInputQueueInput),
 			graphql.NewInputUnmarshaler("ReassignDerivationInput", ec.unmarshalInputReassignDerivationInput),
+			graphql.NewInputUnmarshaler("RefreshInput", ec.unmarshalInputRefreshInput),
 			graphql.NewInputUnmarshaler("RegisterDocumentInput", ec.unmarshalInputRegisterDocumentInput),
 			graphql.NewInputUnmarshaler("RegisterSubmissionInput", ec.unmarshalInputRegisterSubmissionInput),
 			graphql.NewInputUnmarshaler("ReopenDocumentInput", ec.unmarshalInputReopenDocumentInput),
@@ -5521,6 +6091,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("RestoreDocumentInput", ec.unmarshalInputRestoreDocumentInput),
 			graphql.NewInputUnmarshaler("RetryJobInput", ec.unmarshalInputRetryJobInput),
 			graphql.NewInputUnmarshaler("RevokeApiKeyInput", ec.unmarshalInputRevokeApiKeyInput),
+			graphql.NewInputUnmarshaler("RevokeRoleInput", ec.unmarshalInputRevokeRoleInput),
 			graphql.NewInputUnmarshaler("RotateApiKeyInput", ec.unmarshalInputRotateApiKeyInput),
 			graphql.NewInputUnmarshaler("SendDocumentInput", ec.unmarshalInputSendDocumentInput),
 			graphql.NewInputUnmarshaler("SenderInput", ec.unmarshalInputSenderInput),
@@ -5529,8 +6100,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("SubmitDocumentInput", ec.unmarshalInputSubmitDocumentInput),
 			graphql.NewInputUnmarshaler("SyncIntegrationInput", ec.unmarshalInputSyncIntegrationInput),
 			graphql.NewInputUnmarshaler("UpdateArchiveRecordInput", ec.unmarshalInputUpdateArchiveRecordInput),
+			graphql.NewInputUnmarshaler("UpdateAreaInput", ec.unmarshalInputUpdateAreaInput),
 			graphql.NewInputUnmarshaler("UpdateDocumentInput", ec.unmarshalInputUpdateDocumentInput),
 			graphql.NewInputUnmarshaler("UpdateIntegrationInput", ec.unmarshalInputUpdateIntegrationInput),
+			graphql.NewInputUnmarshaler("UpdateUserInput", ec.unmarshalInputUpdateUserInput),
+			graphql.NewInputUnmarshaler("UserFilter", ec.unmarshalInputUserFilter),
+			graphql.NewInputUnmarshaler("UserInput", ec.unmarshalInputUserInput),
 			graphql.NewInputUnmarshaler("VoidDocumentInput", ec.unmarshalInputVoidDocumentInput),
 			graphql.NewInputUnmarshaler("WatchDocumentInput", ec.unmarshalInputWatchDocumentInput),
 		)
@@ -5774,6 +6349,68 @@ type SubmitDocumentPayload {
   document: Document!
   "Whether the key handed it in before."
   duplicate: Boolean!
+}
+`, BuiltIn: false},
+	{Name: "../../schema/areas.graphqls", Input: `extend type Mutation {
+  "Adds an area. Needs ` + "`" + `settings.manage` + "`" + `."
+  createArea("The area." input: CreateAreaInput!): AreaPayload!
+  "Changes an area; what is left out stays. Needs ` + "`" + `settings.manage` + "`" + `."
+  updateArea("The changes." input: UpdateAreaInput!): AreaPayload!
+  """
+  Makes an area inactive: nothing is derived to it any more. Refused with INVALID_TRANSITION while it has work; ` + "`" + `total` + "`" + ` says how many documents, and
+  ` + "`" + `blockers` + "`" + ` names the first twenty that the viewer may see. Needs ` + "`" + `settings.manage` + "`" + `.
+  """
+  deactivateArea("Which." input: AreaInput!): AreaPayload!
+  "Makes an area active again. Needs ` + "`" + `settings.manage` + "`" + `."
+  reactivateArea("Which." input: AreaInput!): AreaPayload!
+}
+
+"A new area."
+input CreateAreaInput {
+  "Short code, 2 to 12 capital letters, digits and hyphens; no other area's."
+  code: String!
+  "Name in es-PE, 2 to 120 characters."
+  name: String!
+  "The area above; default: none. At most 8 levels."
+  parentId: ID
+  "Who heads it: an active account."
+  headId: ID
+  "Its address for mail."
+  email: String
+  "Whether it registers documents."
+  isDesk: Boolean! = false
+  "1 to 128 characters, remembered for 24 h: a repeat with the same input gives the same area."
+  idempotencyKey: String
+}
+
+"Changes of an area; what is left out stays."
+input UpdateAreaInput {
+  "Which."
+  areaId: ID!
+  "Short code."
+  code: String
+  "Name in es-PE."
+  name: String
+  "The area above; null puts it at the top."
+  parentId: ID
+  "Who heads it; null for nobody."
+  headId: ID
+  "Its address for mail; null takes it away."
+  email: String
+  "Whether it registers documents."
+  isDesk: Boolean
+}
+
+"An area."
+input AreaInput {
+  "Which."
+  areaId: ID!
+}
+
+"A changed area."
+type AreaPayload {
+  "The area as it is now."
+  area: Area!
 }
 `, BuiltIn: false},
 	{Name: "../../schema/audit.graphqls", Input: `extend type Query {
@@ -8175,6 +8812,283 @@ enum AdviceSeverity {
   WARNING
 }
 `, BuiltIn: false},
+	{Name: "../../schema/people.graphqls", Input: `extend type Query {
+  """
+  Accounts by name, found by words of name, address or post; a page of at most 200 (default 20). Needs ` + "`" + `user.manage` + "`" + `.
+  """
+  users(
+    "Which."
+    filter: UserFilter
+    "How many."
+    first: Int
+    "After this cursor."
+    after: String
+  ): UserConnection!
+  "The roles that there are and what each may do. Needs ` + "`" + `user.manage` + "`" + ` or ` + "`" + `role.manage` + "`" + `."
+  roles: [RoleDefinition!]!
+}
+
+extend type Mutation {
+  "Creates an account with a password that has to be changed at the first sign-in. Needs ` + "`" + `user.manage` + "`" + `, and ` + "`" + `role.manage` + "`" + ` to give roles."
+  createUser("The account." input: CreateUserInput!): UserPasswordPayload!
+  "Changes an account; what is left out stays. Needs ` + "`" + `user.manage` + "`" + `."
+  updateUser("The changes." input: UpdateUserInput!): UserPayload!
+  "Ends the sessions of an account and lets it sign in no longer. What it did stays its. The last active administrator stays. Needs ` + "`" + `user.manage` + "`" + `."
+  deactivateUser("Which." input: UserInput!): DeactivateUserPayload!
+  "Lets an account sign in again, with the rights that it had. Needs ` + "`" + `user.manage` + "`" + `."
+  reactivateUser("Which." input: UserInput!): UserPayload!
+  "Gives an account a password that has to be changed at the next sign-in, and ends its sessions. Needs ` + "`" + `user.manage` + "`" + `."
+  resetPassword("Which." input: UserInput!): UserPasswordPayload!
+  "Gives an account a role from its next request on, or another last day to one that it has. Needs ` + "`" + `role.manage` + "`" + `."
+  grantRole("Whom, what and where." input: GrantRoleInput!): UserPayload!
+  "Takes a role from an account from its next request on. One that it does not have is no error. The last active administrator stays one. Needs ` + "`" + `role.manage` + "`" + `."
+  revokeRole("From whom, what and where." input: RevokeRoleInput!): UserPayload!
+  """
+  Gives one permission to an account or keeps it from it, whatever its roles say, from its next request on. DENY beats everything. It takes the place of
+  the exception that the account has for the permission there. Needs ` + "`" + `role.manage` + "`" + `.
+  """
+  overridePermission("Whom, what and where." input: OverridePermissionInput!): UserPayload!
+  "Takes such an exception back, so that the roles decide again. One that is not there is no error. Needs ` + "`" + `role.manage` + "`" + `."
+  clearPermission("Which." input: ClearPermissionInput!): UserPayload!
+}
+
+extend type User {
+  "What only those with ` + "`" + `user.manage` + "`" + ` or ` + "`" + `role.manage` + "`" + ` see of it; null for others."
+  account: Account @cacheControl(scope: SCOPE)
+}
+
+"What only administrators see of an account. Roles, areas and exceptions that are over or yet to come are there, too."
+type Account @staff {
+  "When somebody last signed in with it, null when nobody ever did."
+  lastSignInAt: DateTime
+  "Whether it has a password that somebody else gave it."
+  mustChangePassword: Boolean!
+  "Where the person works, the primary area first."
+  memberships: [Membership!]!
+  "Its roles."
+  roles: [RoleAssignment!]!
+  "Exceptions to what its roles say."
+  overrides: [PermissionOverride!]!
+}
+
+"That a person works in an area."
+type Membership {
+  "The area."
+  area: Area!
+  "Whether it is the person's primary one."
+  isPrimary: Boolean!
+  "First day."
+  fromOn: Date!
+  "Last day, null when it is open."
+  untilOn: Date
+}
+
+"That an account has a role."
+type RoleAssignment {
+  "The role."
+  role: Role!
+  "Where it holds, null for the whole institution."
+  area: Area
+  "Who gave it, null when it was the operator."
+  grantedBy: User
+  "When."
+  grantedAt: DateTime!
+  "Last day, null when it is open."
+  untilOn: Date
+}
+
+"An exception to what the roles of an account say."
+type PermissionOverride {
+  "Name of the permission; see docs/permissions.md."
+  permission: String!
+  "Where it holds, null for the whole institution."
+  area: Area
+  "What it does."
+  effect: PermissionEffect!
+  "Why."
+  reason: String!
+  "Who made it, null when it was the operator."
+  grantedBy: User
+  "When."
+  grantedAt: DateTime!
+  "Last day, null when it is open."
+  untilOn: Date
+}
+
+"What an exception does to a permission."
+enum PermissionEffect {
+  "The account has it without a role that says so."
+  GRANT
+  "The account does not have it, whatever says so."
+  DENY
+}
+
+"A role with all that it may do."
+type RoleDefinition {
+  "Stable code such as DESK_CLERK."
+  code: String!
+  "Label in es-PE."
+  name: String!
+  "What it may do."
+  permissions: [RolePermission!]!
+}
+
+"A permission of a role."
+type RolePermission {
+  "Name of the permission; see docs/permissions.md."
+  permission: String!
+  "Whether it holds in the whole institution; if not, in the areas of the role's holder."
+  isEverywhere: Boolean!
+}
+
+"Which accounts; all conditions hold together."
+input UserFilter {
+  "Words of name, address or post, from their beginning, without regard to case and accents."
+  text: String
+  "Whether they are active."
+  isActive: Boolean
+  "Where the person works now."
+  areaId: ID
+  "A role that they have now, somewhere."
+  role: String
+}
+
+"A page of accounts."
+type UserConnection {
+  "Items with their cursors."
+  edges: [UserEdge!]!
+  "Items."
+  nodes: [User!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are in all."
+  totalCount: Int!
+}
+
+"An account in a page."
+type UserEdge {
+  "Names the place in the list."
+  cursor: String!
+  "The account."
+  node: User!
+}
+
+"A new account."
+input CreateUserInput {
+  "Address to sign in with, in any case; nobody else's."
+  email: String!
+  "Name and surnames, 2 to 120 characters."
+  fullName: String!
+  "Post within the institution, at most 120 characters."
+  jobTitle: String
+  "Where the person works, the primary area first."
+  areaIds: [ID!]
+  "Its roles."
+  roles: [NewRoleInput!]
+  "1 to 128 characters, remembered for 24 h: a repeat with the same input gives the same account, without its password."
+  idempotencyKey: String
+}
+
+"A role of a new account."
+input NewRoleInput {
+  "Code of the role, such as AREA_USER."
+  role: String!
+  "Where it holds; default: in the whole institution, as far as the role goes."
+  areaId: ID
+  "Last day; default: open."
+  untilOn: Date
+}
+
+"Changes of an account; what is left out stays."
+input UpdateUserInput {
+  "Which."
+  userId: ID!
+  "Address to sign in with."
+  email: String
+  "Name and surnames, 2 to 120 characters."
+  fullName: String
+  "Post; null takes it away."
+  jobTitle: String
+  "Where the person works from today on, in place of where they do, the primary area first."
+  areaIds: [ID!]
+}
+
+"An account."
+input UserInput {
+  "Which."
+  userId: ID!
+}
+
+"A role for an account."
+input GrantRoleInput {
+  "To whom."
+  userId: ID!
+  "Code of the role, such as AREA_USER."
+  role: String!
+  "Where it holds; default: in the whole institution, as far as the role goes."
+  areaId: ID
+  "Last day; default: open."
+  untilOn: Date
+}
+
+"A role that an account shall not have."
+input RevokeRoleInput {
+  "From whom."
+  userId: ID!
+  "Code of the role."
+  role: String!
+  "The area for which it was given; default: the whole institution."
+  areaId: ID
+}
+
+"An exception to what the roles of an account say."
+input OverridePermissionInput {
+  "Whose."
+  userId: ID!
+  "Name of the permission, such as ` + "`" + `document.void` + "`" + `; see docs/permissions.md."
+  permission: String!
+  "Where; default: in the whole institution."
+  areaId: ID
+  "Whether the permission is given or kept from the account."
+  effect: PermissionEffect!
+  "Why, 10 to 1000 characters."
+  reason: String!
+  "Last day; default: open."
+  untilOn: Date
+}
+
+"Which exception."
+input ClearPermissionInput {
+  "Whose."
+  userId: ID!
+  "Name of the permission."
+  permission: String!
+  "The area for which it was made; default: the whole institution."
+  areaId: ID
+}
+
+"A changed account."
+type UserPayload {
+  "The account as it is now."
+  user: User!
+}
+
+"An account with a password that was drawn for it."
+type UserPasswordPayload {
+  "The account."
+  user: User!
+  "The password. It is shown here once, only its hash is kept: null for a repeat with the same idempotency key."
+  password: String
+}
+
+"An account that acts no longer."
+type DeactivateUserPayload {
+  "The account as it is now."
+  user: User!
+  "Open work that is assigned to it, as far as the viewer may see it, the oldest first; 200 at most."
+  assigned: [Derivation!]!
+}
+`, BuiltIn: false},
 	{Name: "../../schema/report.graphqls", Input: `extend type Query {
   "The reports that can be asked for."
   reportCatalog: [ReportInfo!]!
@@ -8388,6 +9302,9 @@ type ReportPayload {
 `, BuiltIn: false},
 	{Name: "../../schema/schema.graphqls", Input: `"May be called without signing in. Every other root field answers UNAUTHENTICATED to a stranger."
 directive @public on FIELD_DEFINITION
+
+"Open, too, to an account with a password that somebody else gave it. Every other root field answers PASSWORD_CHANGE_REQUIRED to it."
+directive @givenPassword on FIELD_DEFINITION
 
 "Marks a Go implementation detail of a field: ` + "`" + `batch` + "`" + ` resolves all siblings of a list in one call."
 directive @goField(forceResolver: Boolean, name: String, omittable: Boolean, batch: Boolean) on INPUT_FIELD_DEFINITION | FIELD_DEFINITION
@@ -8750,14 +9667,33 @@ type TrayChange {
 `, BuiltIn: false},
 	{Name: "../../schema/viewer.graphqls", Input: `extend type Query {
   "Who is signed in, and with which rights."
-  viewer: Viewer! @cacheControl(tier: WARM, scope: VIEWER)
+  viewer: Viewer! @cacheControl(tier: WARM, scope: VIEWER) @givenPassword
 }
 
 extend type Mutation {
-  "Opens a session. The token goes into the header ` + "`" + `Authorization: Bearer …` + "`" + ` (WebSocket: into the connection's payload)."
-  signIn("E-mail and password." input: SignInInput!): SignInPayload! @public
+  """
+  Opens a session. The token goes into the header ` + "`" + `Authorization: Bearer …` + "`" + ` (WebSocket: into the connection's payload); it works for an hour, then
+  ` + "`" + `refresh` + "`" + ` gives another one. With ` + "`" + `cookie` + "`" + ` a page gets both tokens as cookies that its scripts cannot read, and need not handle them: see
+  docs/sessions.md.
+  """
+  signIn(
+    "E-mail and password."
+    input: SignInInput!
+    "Whether the tokens go into cookies. The request needs the header ` + "`" + `X-Mesa-Client` + "`" + `, and is a POST whose answer is not a stream."
+    cookie: Boolean! = false
+  ): SignInPayload! @public
+  """
+  Renews a session: another token for an hour, and another refresh token for seven days; those before end. A refresh token works once. When
+  one comes again, it was stolen: the whole session ends, and everybody who holds one of its tokens has to sign in.
+  """
+  refresh("The refresh token; null or left out: the one of the cookie." input: RefreshInput): SignInPayload! @public
   "Ends the session of the token that came with the request, at once."
-  signOut: SignOutPayload!
+  signOut("Whether all other sessions of the account end, too." all: Boolean! = false): SignOutPayload! @givenPassword
+  """
+  Gives one's account another password and ends its other sessions. A wrong present password counts like a failed sign-in: five in a quarter of an
+  hour lock the account.
+  """
+  changePassword("The present and the new one." input: ChangePasswordInput!): ChangePasswordPayload! @givenPassword
 }
 
 "Who is asking."
@@ -8768,8 +9704,10 @@ type Viewer {
   roles: [Role!]!
   "Areas the viewer works in, the primary one first."
   areas: [Area!]!
-  "Names of the permissions that hold somewhere; see docs/permissions.md."
+  "Names of the permissions that hold somewhere, exceptions included; see docs/permissions.md."
   permissions: [String!]!
+  "Whether somebody else gave the account its password: until ` + "`" + `changePassword` + "`" + `, only ` + "`" + `viewer` + "`" + `, ` + "`" + `changePassword` + "`" + ` and ` + "`" + `signOut` + "`" + ` are open."
+  mustChangePassword: Boolean!
 }
 
 "A role and its label."
@@ -8802,13 +9740,37 @@ input SignInInput {
   password: String!
 }
 
-"An opened session."
+"An opened or renewed session."
 type SignInPayload {
-  "Bearer token. It is shown here once; only its hash is kept."
+  "Bearer token. It is shown here once; only its hash is kept. Empty when it went into a cookie."
   token: String!
   "When the token stops working."
   expiresAt: DateTime!
+  "What ` + "`" + `refresh` + "`" + ` takes, once. It is shown here once; only its hash is kept. Empty when it went into a cookie."
+  refreshToken: String!
+  "Until when ` + "`" + `refresh` + "`" + ` takes it."
+  refreshExpiresAt: DateTime!
   "Who is signed in now."
+  viewer: Viewer!
+}
+
+"What renews a session."
+input RefreshInput {
+  "The refresh token that came last; null: the one of the cookie."
+  refreshToken: String
+}
+
+"The present password and the one to have."
+input ChangePasswordInput {
+  "The present password."
+  currentPassword: String!
+  "The new one: at least 12 characters, and not what is tried first: common words, sequences, digits, one's own name."
+  newPassword: String!
+}
+
+"An account with a password of one's own."
+type ChangePasswordPayload {
+  "Who is signed in."
   viewer: Viewer!
 }
 
@@ -8824,6 +9786,22 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // childFields_* functions provide shared child field context lookups.
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
+
+func (ec *executionContext) childFields_Account(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "lastSignInAt":
+		return ec.fieldContext_Account_lastSignInAt(ctx, field)
+	case "mustChangePassword":
+		return ec.fieldContext_Account_mustChangePassword(ctx, field)
+	case "memberships":
+		return ec.fieldContext_Account_memberships(ctx, field)
+	case "roles":
+		return ec.fieldContext_Account_roles(ctx, field)
+	case "overrides":
+		return ec.fieldContext_Account_overrides(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Account", field.Name)
+}
 
 func (ec *executionContext) childFields_Advice(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
@@ -8969,6 +9947,14 @@ func (ec *executionContext) childFields_Area(ctx context.Context, field graphql.
 		return ec.fieldContext_Area_head(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Area", field.Name)
+}
+
+func (ec *executionContext) childFields_AreaPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "area":
+		return ec.fieldContext_AreaPayload_area(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AreaPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_AreaStatistics(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9357,6 +10343,14 @@ func (ec *executionContext) childFields_CategoryShare(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type CategoryShare", field.Name)
 }
 
+func (ec *executionContext) childFields_ChangePasswordPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "viewer":
+		return ec.fieldContext_ChangePasswordPayload_viewer(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ChangePasswordPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ChannelShare(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "channel":
@@ -9367,6 +10361,16 @@ func (ec *executionContext) childFields_ChannelShare(ctx context.Context, field 
 		return ec.fieldContext_ChannelShare_percentage(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ChannelShare", field.Name)
+}
+
+func (ec *executionContext) childFields_DeactivateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "user":
+		return ec.fieldContext_DeactivateUserPayload_user(ctx, field)
+	case "assigned":
+		return ec.fieldContext_DeactivateUserPayload_assigned(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeactivateUserPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeadlineDay(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10037,6 +11041,20 @@ func (ec *executionContext) childFields_JobPayload(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type JobPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Membership(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "area":
+		return ec.fieldContext_Membership_area(ctx, field)
+	case "isPrimary":
+		return ec.fieldContext_Membership_isPrimary(ctx, field)
+	case "fromOn":
+		return ec.fieldContext_Membership_fromOn(ctx, field)
+	case "untilOn":
+		return ec.fieldContext_Membership_untilOn(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Membership", field.Name)
+}
+
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "hasNextPage":
@@ -10049,6 +11067,26 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 		return ec.fieldContext_PageInfo_endCursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
+}
+
+func (ec *executionContext) childFields_PermissionOverride(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "permission":
+		return ec.fieldContext_PermissionOverride_permission(ctx, field)
+	case "area":
+		return ec.fieldContext_PermissionOverride_area(ctx, field)
+	case "effect":
+		return ec.fieldContext_PermissionOverride_effect(ctx, field)
+	case "reason":
+		return ec.fieldContext_PermissionOverride_reason(ctx, field)
+	case "grantedBy":
+		return ec.fieldContext_PermissionOverride_grantedBy(ctx, field)
+	case "grantedAt":
+		return ec.fieldContext_PermissionOverride_grantedAt(ctx, field)
+	case "untilOn":
+		return ec.fieldContext_PermissionOverride_untilOn(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PermissionOverride", field.Name)
 }
 
 func (ec *executionContext) childFields_PriorityShare(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10255,6 +11293,44 @@ func (ec *executionContext) childFields_Role(ctx context.Context, field graphql.
 	return nil, fmt.Errorf("no field named %q was found under type Role", field.Name)
 }
 
+func (ec *executionContext) childFields_RoleAssignment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "role":
+		return ec.fieldContext_RoleAssignment_role(ctx, field)
+	case "area":
+		return ec.fieldContext_RoleAssignment_area(ctx, field)
+	case "grantedBy":
+		return ec.fieldContext_RoleAssignment_grantedBy(ctx, field)
+	case "grantedAt":
+		return ec.fieldContext_RoleAssignment_grantedAt(ctx, field)
+	case "untilOn":
+		return ec.fieldContext_RoleAssignment_untilOn(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RoleAssignment", field.Name)
+}
+
+func (ec *executionContext) childFields_RoleDefinition(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "code":
+		return ec.fieldContext_RoleDefinition_code(ctx, field)
+	case "name":
+		return ec.fieldContext_RoleDefinition_name(ctx, field)
+	case "permissions":
+		return ec.fieldContext_RoleDefinition_permissions(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RoleDefinition", field.Name)
+}
+
+func (ec *executionContext) childFields_RolePermission(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "permission":
+		return ec.fieldContext_RolePermission_permission(ctx, field)
+	case "isEverywhere":
+		return ec.fieldContext_RolePermission_isEverywhere(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RolePermission", field.Name)
+}
+
 func (ec *executionContext) childFields_Schedule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -10337,6 +11413,10 @@ func (ec *executionContext) childFields_SignInPayload(ctx context.Context, field
 		return ec.fieldContext_SignInPayload_token(ctx, field)
 	case "expiresAt":
 		return ec.fieldContext_SignInPayload_expiresAt(ctx, field)
+	case "refreshToken":
+		return ec.fieldContext_SignInPayload_refreshToken(ctx, field)
+	case "refreshExpiresAt":
+		return ec.fieldContext_SignInPayload_refreshExpiresAt(ctx, field)
 	case "viewer":
 		return ec.fieldContext_SignInPayload_viewer(ctx, field)
 	}
@@ -10579,8 +11659,52 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_jobTitle(ctx, field)
 	case "isActive":
 		return ec.fieldContext_User_isActive(ctx, field)
+	case "account":
+		return ec.fieldContext_User_account(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
+}
+
+func (ec *executionContext) childFields_UserConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_UserConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_UserConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_UserConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_UserConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_UserEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_UserEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_UserEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_UserPasswordPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "user":
+		return ec.fieldContext_UserPasswordPayload_user(ctx, field)
+	case "password":
+		return ec.fieldContext_UserPasswordPayload_password(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserPasswordPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "user":
+		return ec.fieldContext_UserPayload_user(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10593,6 +11717,8 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 		return ec.fieldContext_Viewer_areas(ctx, field)
 	case "permissions":
 		return ec.fieldContext_Viewer_permissions(ctx, field)
+	case "mustChangePassword":
+		return ec.fieldContext_Viewer_mustChangePassword(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Viewer", field.Name)
 }

@@ -59,6 +59,12 @@ type ArchiveDocumentPayload struct {
 	Record *mesa.ArchiveRecord `json:"record"`
 }
 
+// A changed area.
+type AreaPayload struct {
+	// The area as it is now.
+	Area *mesa.Area `json:"area"`
+}
+
 // A leg that was ended.
 type AttendDerivationPayload struct {
 	// The leg as it is now.
@@ -273,6 +279,20 @@ type CancelReportInput struct {
 	ReportID string `json:"reportId"`
 	// Taken for the sake of uniformity: to ask twice does no harm.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// An account with a password of one's own.
+type ChangePasswordPayload struct {
+	// Who is signed in.
+	Viewer *mesa.Actor `json:"viewer"`
+}
+
+// An account that acts no longer.
+type DeactivateUserPayload struct {
+	// The account as it is now.
+	User *mesa.User `json:"user"`
+	// Open work that is assigned to it, as far as the viewer may see it, the oldest first; 200 at most.
+	Assigned []*mesa.Derivation `json:"assigned"`
 }
 
 // A page of legs.
@@ -529,6 +549,12 @@ type RecallDerivationPayload struct {
 	Document *mesa.Document `json:"document"`
 }
 
+// What renews a session.
+type RefreshInput struct {
+	// The refresh token that came last; null: the one of the cookie.
+	RefreshToken *string `json:"refreshToken,omitempty"`
+}
+
 // A registered document.
 type RegisterDocumentPayload struct {
 	// The document.
@@ -609,12 +635,16 @@ type Service struct {
 	Institution string `json:"institution"`
 }
 
-// An opened session.
+// An opened or renewed session.
 type SignInPayload struct {
-	// Bearer token. It is shown here once; only its hash is kept.
+	// Bearer token. It is shown here once; only its hash is kept. Empty when it went into a cookie.
 	Token string `json:"token"`
 	// When the token stops working.
 	ExpiresAt time.Time `json:"expiresAt"`
+	// What `refresh` takes, once. It is shown here once; only its hash is kept. Empty when it went into a cookie.
+	RefreshToken string `json:"refreshToken"`
+	// Until when `refresh` takes it.
+	RefreshExpiresAt time.Time `json:"refreshExpiresAt"`
 	// Who is signed in now.
 	Viewer *mesa.Actor `json:"viewer"`
 }
@@ -669,6 +699,40 @@ type TrayEdge struct {
 	Cursor string `json:"cursor"`
 	// The item.
 	Node *mesa.TrayItem `json:"node"`
+}
+
+// A page of accounts.
+type UserConnection struct {
+	// Items with their cursors.
+	Edges []*UserEdge `json:"edges"`
+	// Items.
+	Nodes []*mesa.User `json:"nodes"`
+	// Where the page stands.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are in all.
+	TotalCount int `json:"totalCount"`
+}
+
+// An account in a page.
+type UserEdge struct {
+	// Names the place in the list.
+	Cursor string `json:"cursor"`
+	// The account.
+	Node *mesa.User `json:"node"`
+}
+
+// An account with a password that was drawn for it.
+type UserPasswordPayload struct {
+	// The account.
+	User *mesa.User `json:"user"`
+	// The password. It is shown here once, only its hash is kept: null for a repeat with the same idempotency key.
+	Password *string `json:"password,omitempty"`
+}
+
+// A changed account.
+type UserPayload struct {
+	// The account as it is now.
+	User *mesa.User `json:"user"`
 }
 
 // For whom an answer is the same.

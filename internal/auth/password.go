@@ -43,6 +43,17 @@ func Hash(password string) string {
 	return encode(salt, derive(password, salt))
 }
 
+// Hash is Hash when there is a free slot; ctx ends the wait.
+func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
+	select {
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
+		return Hash(password), nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
 // Check says whether the password belongs to the hash. An empty hash stands for "no such account": it costs the same and never fits.
 // It waits for a free slot; ctx ends the wait.
 func (p *Passwords) Check(ctx context.Context, password, hash string) (bool, error) {

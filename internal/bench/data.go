@@ -203,7 +203,9 @@ func (d *desk) signIn(ctx context.Context, email string) (c caller, err error) {
 	}
 	err = d.InTx(ctx, func(tx *db.Tx) error {
 		ids := tx.IDs()
-		return tx.InsertSession(ctx, &mesa.Session{ID: ids.Session(noon), TokenHash: db.TokenHash(c.token), UserID: user.ID, CreatedAt: noon, ExpiresAt: noon.AddDate(1, 0, 0)})
+		session := &mesa.Session{ID: ids.Session(noon), TokenHash: db.TokenHash(c.token), UserID: user.ID, CreatedAt: noon, ExpiresAt: noon.AddDate(1, 0, 0)}
+		refresh := &mesa.RefreshToken{TokenHash: db.TokenHash("refresh-" + email), SessionID: session.ID, CreatedAt: noon, ExpiresAt: session.ExpiresAt}
+		return tx.InsertSession(ctx, session, refresh)
 	})
 	if err != nil {
 		return c, err

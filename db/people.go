@@ -55,7 +55,7 @@ func (db *DB) Actor(ctx context.Context, token string) (*mesa.Actor, error) {
 		return db.machine(ctx, token)
 	}
 	now, row := db.Now(), signedIn{}
-	err := db.read.NewRaw(`SELECT u.id, u.full_name, u.must_change_password, s.id AS session_id, s.expires_at, v.version,`+db.rightsOf("u.id")+`
+	err := db.read.NewRaw(`SELECT u.id, u.full_name, u.must_change_password AND NOT s.is_operators AS must_change_password, s.id AS session_id, s.expires_at, v.version,`+db.rightsOf("u.id")+`
 		FROM sessions AS s JOIN users AS u ON u.id = s.user_id CROSS JOIN catalogue_version AS v
 		WHERE s.token_hash = ? AND s.ended_at IS NULL AND s.expires_at > ? AND u.is_active`, TokenHash(token), now).Scan(ctx, &row)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -37,16 +37,16 @@ func (in *SignedIn) newTokens(s *mesa.Session, now time.Time) *mesa.RefreshToken
 	return &mesa.RefreshToken{TokenHash: db.TokenHash(in.RefreshToken), SessionID: s.ID, CreatedAt: now, ExpiresAt: in.RefreshExpiresAt}
 }
 
-func (d *Desk) openSession(ctx context.Context, user *mesa.User) (*SignedIn, error) {
+func (d *Desk) openSession(ctx context.Context, user *mesa.User, isOperators bool) (*SignedIn, error) {
 	by, err := d.db.ActorOf(ctx, user.ID)
 	if err != nil {
 		return nil, err
 	}
-	by.MustChangePassword = user.MustChangePassword
+	by.MustChangePassword = user.MustChangePassword && !isOperators
 	in := &SignedIn{Actor: by}
 	err = d.db.InTx(ctx, func(tx *db.Tx) error {
 		now := tx.Now()
-		session := &mesa.Session{ID: tx.IDs().Session(now), UserID: user.ID, CreatedAt: now}
+		session := &mesa.Session{ID: tx.IDs().Session(now), UserID: user.ID, CreatedAt: now, IsOperators: isOperators}
 		refresh := in.newTokens(session, now)
 		if err := tx.InsertSession(ctx, session, refresh); err != nil {
 			return err

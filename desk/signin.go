@@ -65,7 +65,7 @@ func (d *Desk) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error) {
 		}
 		return nil, mesa.Fail(mesa.Unauthenticated, "", "El correo o la contraseña no son correctos.")
 	}
-	return d.openSession(ctx, user)
+	return d.openSession(ctx, user, false)
 }
 
 // checkLock is RateLimited when an account is locked.

@@ -21,7 +21,8 @@ func TestRelationsCostTheSameForAnyNumberOfParents(t *testing.T) {
 	eachHistory(t, func(t *testing.T, url string) {
 		t.Parallel()
 		w := open(t, url)
-		token := w.token("auditor") // sees everything
+		w.relateAccounts(t)
+		token := w.token("auditor") // sees everything, accounts too by now
 		proven := map[string]string{}
 		for _, root := range roots {
 			for _, r := range relations(root.list, root.of) {
@@ -39,6 +40,22 @@ func TestRelationsCostTheSameForAnyNumberOfParents(t *testing.T) {
 			}
 		}
 	})
+}
+
+// relateAccounts gives those who registered documents rights of all sorts, and the auditor those to see them.
+func (w *world) relateAccounts(t *testing.T) {
+	t.Helper()
+	admin, desk1 := w.actor("admin"), w.area(t, "MP")
+	_, err := w.desk.GrantRole(t.Context(), admin, desk.RoleInput{UserID: w.actor("auditor").UserID, Role: mesa.Admin})
+	for _, who := range []string{"mesa1", "mesa2", "jefe.mesa"} {
+		id := w.actor(who).UserID
+		_, granted := w.desk.GrantRole(t.Context(), admin, desk.RoleInput{UserID: id, Role: mesa.AreaUser, AreaID: desk1})
+		_, overridden := w.desk.OverridePermission(t.Context(), admin, desk.OverridePermissionInput{UserID: id, Permission: mesa.MayReadStatistics, AreaID: desk1, Effect: mesa.Grant, Reason: "Reemplaza a la jefa"})
+		err = errors.Join(err, granted, overridden)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // compare says "ok" when the relation was there and cost the same for 10 parents as for 200.

@@ -185,7 +185,7 @@ func TestAReportIsMadeInS3(t *testing.T) {
 	if n, err := io.Copy(h, content); err != nil || n != *run.Size || hex.EncodeToString(h.Sum(nil)) != string(run.SHA256) {
 		t.Errorf("%d bytes of %d, or others: %v", n, *run.Size, err)
 	}
-	if got := o.forget(store, 73*time.Hour); text(got) != text(map[string]int{"exchangeAttempts": 0, "idempotencyKeys": 0, "jobs": 0, "orphanFiles": 0, "reportFiles": 1}) {
+	if got := o.forget(store, 73*time.Hour); text(got) != text(map[string]int{"exchangeAttempts": 0, "idempotencyKeys": 0, "jobs": 0, "orphanFiles": 0, "refreshTokens": 0, "reportFiles": 1}) {
 		t.Errorf("forgotten: %v", got)
 	}
 	for info := range store.List(t.Context(), "reports/") {
@@ -459,14 +459,14 @@ func TestFilesGoWhenTheirTimeIsOver(t *testing.T) {
 		for _, key := range []string{old, string(run.StorageKey)} { // the second belongs to a run
 			o.ok(os.Chtimes(filepath.Join(o.dir, filepath.FromSlash(key)), long, long))
 		}
-		if got := o.forget(store, 71*time.Hour); text(got) != text(map[string]int{"exchangeAttempts": 0, "idempotencyKeys": 0, "jobs": 0, "orphanFiles": 1, "reportFiles": 0}) {
+		if got := o.forget(store, 71*time.Hour); text(got) != text(map[string]int{"exchangeAttempts": 0, "idempotencyKeys": 0, "jobs": 0, "orphanFiles": 1, "refreshTokens": 0, "reportFiles": 0}) {
 			o.Errorf("a little before: %v", got)
 		}
 		if names := o.kept(); len(names) != 2 || slices.Contains(names, old) || o.run(run.ID).State() != "SUCCEEDED" {
 			o.Errorf("a little before there are %v", names)
 		}
 		before := o.run(run.ID).Rev()
-		if got := o.forget(store, 73*time.Hour); text(got) != text(map[string]int{"exchangeAttempts": 0, "idempotencyKeys": 0, "jobs": 0, "orphanFiles": 0, "reportFiles": 1}) {
+		if got := o.forget(store, 73*time.Hour); text(got) != text(map[string]int{"exchangeAttempts": 0, "idempotencyKeys": 0, "jobs": 0, "orphanFiles": 0, "refreshTokens": 0, "reportFiles": 1}) {
 			o.Errorf("afterwards: %v", got)
 		}
 		if now := o.run(run.ID); now.State() != mesa.ReportExpired || now.StorageKey != "" || now.Rev() <= before || now.SHA256 == "" {

@@ -123,6 +123,8 @@ type Session struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time // of the token
 	EndedAt   time.Time `bun:",nullzero"`
+
+	IsOperators bool // whether the operator opened it without a password: then none has to be changed first
 }
 
 // RefreshToken renews a session, once. Only its SHA-256 is stored.

@@ -234,6 +234,7 @@ func TestOperatingTheCache(t *testing.T) {
 		}
 	}
 	works(t, with("user", "activate", "--email", "jefe.mesa@demo.mesa.pe")...)
+	p.token = strings.TrimSpace(works(t, with("token", "--email", "jefe.mesa@demo.mesa.pe")...)) // the sessions of before have ended
 	p.warm(p.one)
 	works(t, with("cache", "clear")...)
 	if _, from := p.read(p.one); from == "HIT" {

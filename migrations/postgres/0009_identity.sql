@@ -1,6 +1,8 @@
 -- Sessions that are renewed, passwords that have to be changed, and rights that are given to or kept from one person.
 
 ALTER TABLE users ADD COLUMN must_change_password BOOLEAN NOT NULL DEFAULT FALSE;
+-- Whether the operator opened a session without a password: then none has to be changed first.
+ALTER TABLE sessions ADD COLUMN is_operators BOOLEAN NOT NULL DEFAULT FALSE;
 
 -- Each works once: the row of a used one stays, so that whoever comes with it again is known for a thief or a victim.
 CREATE TABLE refresh_tokens (

@@ -73,7 +73,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	backend := f.String("backend", "sqlite,postgres", "databases to measure")
 	clients := f.String("clients", "1,16", "how many clients ask at once")
 	f.Float64Var(&o.seconds, "seconds", 3, "how long each operation is measured at each number of clients; 0 only counts and compares")
-	f.StringVar(&o.only, "only", "", "measure only what has this in its name; the cache's rows begin with \"cache: \", those of background work with \"jobs: \", the load is \"load\"")
+	f.StringVar(&o.only, "only", "", "measure only what has this in its name; the cache's rows begin with \"cache: \", those of background work with \"jobs: \", those of subscriptions with \"subscribers: \", the load is \"load\"")
 	f.BoolVar(&o.load, "load", true, "play the load of many people and look for stale answers")
 	f.StringVar(&o.folder, "folder", "var/bench", "where databases are kept for the next run")
 	f.StringVar(&o.profile, "profile", "", "write CPU and allocation profiles of the operations, without the hand-written handlers, to files of this name")
@@ -134,6 +134,9 @@ func benchOperations(ctx context.Context, o options, backend string, stdout, std
 			return fmt.Errorf("%s: %w", op.name, err)
 		}
 		t.row(row)
+	}
+	if err := benchSubscribers(ctx, o, d, stdout); err != nil {
+		return fmt.Errorf("subscribers: %w", err)
 	}
 	if err := benchCache(ctx, o, d, s, list, stdout); err != nil {
 		return fmt.Errorf("cache: %w", err)

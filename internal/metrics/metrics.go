@@ -2,9 +2,7 @@
 package metrics
 
 import (
-	"context"
 	"net/http"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -14,42 +12,16 @@ import (
 	"github.com/mesapartes/mesa/db"
 )
 
-// Handler answers with the metrics of the runtime, the process, the audit trail and, unless it is nil, the cache; refusals counts by limit
-// what was refused.
+// Handler answers with the metrics of the runtime, the process, the database and, unless it is nil, the cache; refusals counts by limit what
+// was refused.
 func Handler(c *cache.Cache, database *db.DB, refusals func() map[string]int64) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	registry.MustRegister(ofAudit{database}, ofLimits(refusals))
+	registry.MustRegister(ofStatements{database}, ofDatabase{database}, ofLimits(refusals))
 	if c != nil {
 		registry.MustRegister(ofCache{c})
 	}
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
-}
-
-// ofAudit asks the database when it is asked.
-type ofAudit struct{ *db.DB }
-
-var (
-	sealLag       = prometheus.NewDesc("mesa_audit_seal_lag_seconds", "Age of the oldest entry of the audit trail that is not sealed, 0 when all are.", nil, nil)
-	entriesSealed = prometheus.NewDesc("mesa_audit_sealed_entries", "Entries of the audit trail that are sealed.", nil, nil)
-)
-
-// sealsWithin bounds how long the database may take to tell; without an answer the metrics are missing.
-const sealsWithin = 2 * time.Second
-
-// Describe lists the metrics.
-func (ofAudit) Describe(to chan<- *prometheus.Desc) { to <- sealLag; to <- entriesSealed }
-
-// Collect reads them.
-func (a ofAudit) Collect(to chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), sealsWithin)
-	defer cancel()
-	s, err := a.SealStanding(ctx)
-	if err != nil {
-		return
-	}
-	to <- prometheus.MustNewConstMetric(sealLag, prometheus.GaugeValue, s.Lag.Seconds())
-	to <- prometheus.MustNewConstMetric(entriesSealed, prometheus.GaugeValue, float64(s.Seq))
 }
 
 // ofCache reads the cache's own counters when it is asked.

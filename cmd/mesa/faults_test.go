@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/internal/demo"
 	"github.com/mesapartes/mesa/internal/testkit"
 	"github.com/mesapartes/mesa/mesa"
 )
@@ -38,12 +39,15 @@ const furnished = "office"
 // furnish seals the history, too: on SQLite a worker that is frozen amid the sealing of a batch keeps all others from writing.
 func furnish(t *testing.T) func(url string) {
 	return func(url string) {
-		works(t, "seed", "--documents", "50", "--database-url", url, "--data-dir", t.TempDir())
+		works(t, "migrate", "--database-url", url, "--data-dir", t.TempDir())
 		database, err := db.Open(t.Context(), url, db.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer database.Close()
+		if _, _, err := demo.Create(t.Context(), database, demo.Options{Documents: 100}); err != nil {
+			t.Fatal(err)
+		}
 		for more := true; more; {
 			if _, more, err = database.SealEvents(t.Context()); err != nil {
 				t.Fatal(err)

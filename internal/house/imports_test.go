@@ -75,7 +75,7 @@ var doors = []struct {
 	{library: "github.com/99designs/gqlgen", in: []string{"graph"}},
 	{library: "github.com/vektah/gqlparser", in: []string{"graph"}},
 	{library: "github.com/vikstrous/dataloadgen", in: []string{"graph"}},
-	{library: "github.com/coder/websocket", in: []string{"graph"}, tests: true},
+	{library: "github.com/coder/websocket", in: []string{"graph", "internal/bench"}, tests: true},
 	{library: "github.com/go-co-op/gocron", in: []string{"jobs"}},
 	{library: "github.com/robfig/cron", in: []string{"jobs"}},
 	{library: "github.com/maypok86/otter", in: []string{"cache"}},

@@ -167,7 +167,7 @@ func TestNumbersHaveNoGapsUnderAnyConcurrency(t *testing.T) {
 					mu.Lock()
 					acks = append(acks, doc.ID)
 					mu.Unlock()
-				case i%20 == 7 && mesa.CodeOf(err) == mesa.ValidationFailed, i%20 == 13 && ctx.Err() != nil:
+				case i%20 == 7 && mesa.CodeOf(err) == mesa.ValidationFailed, i%20 == 13 && isLate(ctx):
 				default:
 					c.Errorf("registration %d: %v", i, err)
 				}
@@ -272,4 +272,10 @@ func TestTheSameKeyAtOnceRegistersOnce(t *testing.T) {
 		}
 		c.consistent()
 	})
+}
+
+// isLate says whether a context's time is up; who dials may notice a little before the context says so.
+func isLate(ctx context.Context) bool {
+	deadline, _ := ctx.Deadline()
+	return !time.Now().Before(deadline)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -33,14 +34,13 @@ func benchSubscribers(ctx context.Context, o options, d *desk, stdout io.Writer)
 		return err
 	}
 	defer s.stop()
-	one := 1
-	docs, err := d.View(d.head.Actor).Documents(ctx, mesa.DocumentFilter{States: []mesa.DocumentState{mesa.InProcess}}, mesa.LatestFirst, db.Page{First: &one})
-	if err != nil || len(docs.Items) == 0 {
-		return fmt.Errorf("no document to follow: %w", err)
+	id, err := d.changeable(ctx)
+	if err != nil {
+		return err
 	}
 	fmt.Fprintf(stdout, "\n| subscribers | to all of them: p50 ms | p95 | to each: p50 ms | p95 | p99 |\n|--:|--:|--:|--:|--:|--:|\n")
 	for _, n := range []int{1, 100, 1000} {
-		a := &audience{desk: d, id: docs.Items[0].ID, heard: make(chan time.Time, 100*n)}
+		a := &audience{desk: d, id: id, heard: make(chan time.Time, 100*n)}
 		each, all, err := a.listen(ctx, s.base, n, int(5*o.seconds))
 		a.leave()
 		if err != nil {
@@ -49,6 +49,22 @@ func benchSubscribers(ctx context.Context, o options, d *desk, stdout io.Writer)
 		fmt.Fprintf(stdout, "| %d | %.1f | %.1f | %.1f | %.1f | %.1f |\n", n, queue.Millis(all, 50), queue.Millis(all, 95), queue.Millis(each, 50), queue.Millis(each, 95), queue.Millis(each, 99))
 	}
 	return nil
+}
+
+// changeable is a document that the head of the desk may change.
+func (d *desk) changeable(ctx context.Context) (mesa.DocumentID, error) {
+	most := 200
+	docs, err := d.View(d.head.Actor).Documents(ctx, mesa.DocumentFilter{States: []mesa.DocumentState{mesa.InProcess}}, mesa.LatestFirst, db.Page{First: &most})
+	if err != nil {
+		return "", err
+	}
+	for _, doc := range docs.Items {
+		a := &audience{desk: d, id: doc.ID}
+		if a.change(ctx, "para empezar") == nil {
+			return doc.ID, nil
+		}
+	}
+	return "", errors.New("no document to follow")
 }
 
 // audience follows a document.

@@ -55,13 +55,7 @@ func everyEvent(t testing.TB, database *db.DB) (all []*mesa.Event) {
 
 // The audit trail of an institution's first year and a half is sealed whole, by a chain as the decision has it.
 func TestTheChainOfTheDemoIsWhole(t *testing.T) {
-	prepare := func(url string) {
-		database, _ := bulkDB(t, url, 300)
-		wellKept(t, database)
-		database.Close()
-	}
-	testkit.EachClone(t, "demo-300", prepare, func(t *testing.T, url string) {
-		database, _ := bulkDB(t, url, 300) // it is there already
+	onDemo(t, func(t *testing.T, database *db.DB) {
 		sealed(t, database)
 		all := everyEvent(t, database)
 		v := verified(t, database, 0, 0)

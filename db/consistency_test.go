@@ -44,13 +44,7 @@ func TestDamageIsFound(t *testing.T) {
 	}
 	for i, damage := range damages {
 		t.Run(fmt.Sprintf("%d %s", i+1, damage.found), func(t *testing.T) {
-			prepare := func(url string) {
-				database, _ := bulkDB(t, url, 300)
-				wellKept(t, database)
-				database.Close()
-			}
-			testkit.EachClone(t, "demo-300", prepare, func(t *testing.T, url string) {
-				database, _ := bulkDB(t, url, 300) // it is there already
+			onDemo(t, func(t *testing.T, database *db.DB) {
 				change(t, database, damage.statement)
 				faults, err := database.Inconsistencies(t.Context())
 				if err != nil {
@@ -62,6 +56,20 @@ func TestDamageIsFound(t *testing.T) {
 			})
 		})
 	}
+}
+
+// onDemo runs a test on both databases, with a demo of 300 documents that is known to be well kept.
+func onDemo(t *testing.T, body func(t *testing.T, database *db.DB)) {
+	t.Helper()
+	prepare := func(url string) {
+		database, _ := bulkDB(t, url, 300)
+		wellKept(t, database)
+		database.Close()
+	}
+	testkit.EachClone(t, "demo-300", prepare, func(t *testing.T, url string) {
+		database, _ := bulkDB(t, url, 300) // it is there already
+		body(t, database)
+	})
 }
 
 // change runs a statement that must change something.

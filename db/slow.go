@@ -12,11 +12,10 @@ import (
 	"github.com/mesapartes/mesa/mesa"
 )
 
-// How figures of slow statements are stored.
-const (
-	storeSlowEvery = time.Minute
-	keepSlowFor    = 30 // days
-)
+const storeSlowEvery = time.Minute
+
+// SlowDays is for how many days figures of slow statements are kept.
+const SlowDays = 30
 
 // slowRow is the figures of a kind of statement that was slow, of one process on one day (UTC).
 type slowRow struct {
@@ -40,14 +39,14 @@ func mostTime(list []*mesa.StatementStats, limit int) []*mesa.StatementStats {
 	return list[:min(limit, len(list))]
 }
 
-// SlowStatements are the figures of the kinds of statements that were slow since a day (UTC), of all processes together: at most limit,
-// those first that took most time together. Other processes tell theirs within a minute.
-func (db *DB) SlowStatements(ctx context.Context, since mesa.Date, limit int) ([]*mesa.StatementStats, error) {
+// SlowStatements are the figures of the kinds of statements that were slow today (UTC) and on so many days before, of all processes together: at
+// most limit, those first that took most time together. Other processes tell theirs within a minute.
+func (db *DB) SlowStatements(ctx context.Context, days, limit int) ([]*mesa.StatementStats, error) {
 	if err := db.storeSlow(ctx); err != nil {
 		return nil, err
 	}
 	var rows []*slowRow
-	if err := db.read.NewSelect().Model(&rows).Where("day >= ?", since).Scan(ctx); err != nil {
+	if err := db.read.NewSelect().Model(&rows).Where("day >= ?", db.slowToday().AddDays(-days)).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("slow statements: %w", err)
 	}
 	byFingerprint := map[string]*mesa.StatementStats{}
@@ -62,6 +61,8 @@ func (db *DB) SlowStatements(ctx context.Context, since mesa.Date, limit int) ([
 	}
 	return mostTime(list, limit), nil
 }
+
+func (db *DB) slowToday() mesa.Date { return mesa.DateOf(db.Now(), time.UTC) }
 
 // RecordSlow stores the figures of slow statements every minute until ctx ends, then once more. It blocks.
 func (db *DB) RecordSlow(ctx context.Context) {
@@ -85,7 +86,7 @@ func (db *DB) RecordSlow(ctx context.Context) {
 func (db *DB) storeSlow(ctx context.Context) error {
 	db.slowMu.Lock()
 	defer db.slowMu.Unlock()
-	today := mesa.DateOf(db.Now(), time.UTC)
+	today := db.slowToday()
 	if db.slowDay.IsZero() {
 		db.slowDay = today
 	}
@@ -114,10 +115,9 @@ func (db *DB) storeSlow(ctx context.Context) error {
 	return nil
 }
 
-// ForgetSlow deletes the figures of slow statements that are older than thirty days, and says how many there were.
+// ForgetSlow deletes the figures of slow statements that are older than SlowDays, and says how many there were.
 func (db *DB) ForgetSlow(ctx context.Context) (int64, error) {
-	before := mesa.DateOf(db.Now(), time.UTC).AddDays(-keepSlowFor)
-	result, err := db.write.NewDelete().Model((*slowRow)(nil)).Where("day < ?", before).Exec(ctx)
+	result, err := db.write.NewDelete().Model((*slowRow)(nil)).Where("day < ?", db.slowToday().AddDays(-SlowDays)).Exec(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("forget slow statements: %w", err)
 	}

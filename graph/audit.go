@@ -11,16 +11,8 @@ import (
 	"github.com/mesapartes/mesa/mesa"
 )
 
-// requireAudit is Forbidden unless the actor may read the audit trail.
-func (r *Resolver) requireAudit(ctx context.Context) error {
-	if viewOf(ctx).Actor().MayEverywhere(mesa.MayReadAudit) {
-		return nil
-	}
-	return r.Desk.Deny(ctx, actorOf(ctx), mesa.ErrForbidden(mesa.MayReadAudit))
-}
-
 func (r *Resolver) auditEntries(ctx context.Context, f mesa.AuditFilter, p db.Page) (*model.AuditEntryConnection, error) {
-	if err := r.requireAudit(ctx); err != nil {
+	if err := r.require(ctx, mesa.MayReadAudit); err != nil {
 		return nil, err
 	}
 	s, err := r.DB.AuditEntries(ctx, f, p)
@@ -32,7 +24,7 @@ func (r *Resolver) auditEntries(ctx context.Context, f mesa.AuditFilter, p db.Pa
 }
 
 func (r *Resolver) auditCheckpoints(ctx context.Context, p db.Page) (*model.AuditCheckpointConnection, error) {
-	if err := r.requireAudit(ctx); err != nil {
+	if err := r.require(ctx, mesa.MayReadAudit); err != nil {
 		return nil, err
 	}
 	s, err := r.DB.AuditCheckpoints(ctx, p)
@@ -46,7 +38,7 @@ func (r *Resolver) auditCheckpoints(ctx context.Context, p db.Page) (*model.Audi
 }
 
 func (r *Resolver) verifyAudit(ctx context.Context, from, to *int) (*mesa.AuditVerification, error) {
-	if err := r.requireAudit(ctx); err != nil {
+	if err := r.require(ctx, mesa.MayReadAudit); err != nil {
 		return nil, err
 	}
 	for field, n := range map[string]*int{"from": from, "to": to} {

@@ -13,7 +13,7 @@ import (
 
 // cacheStats adds up the figures of all processes; Forbidden unless the actor administers the institution's settings.
 func (r *Resolver) cacheStats(ctx context.Context) (*model.CacheStats, error) {
-	if err := r.requireSettings(ctx); err != nil {
+	if err := r.require(ctx, mesa.MayManageSettings); err != nil {
 		return nil, err
 	}
 	if r.Cache == nil {
@@ -59,8 +59,8 @@ func (r *Resolver) cacheStats(ctx context.Context) (*model.CacheStats, error) {
 
 // documentUsage lists the operations that were asked for most.
 func (r *Resolver) documentUsage(first int) ([]*model.DocumentUsage, error) {
-	if first < 1 || first > maxUsage {
-		return nil, mesa.Invalid("first", "Pida entre 1 y %d.", maxUsage)
+	if _, err := upTo(maxUsage, &first, maxUsage); err != nil {
+		return nil, err
 	}
 	list := []*model.DocumentUsage{}
 	for _, u := range r.Documents.Usage(first) {

@@ -37,6 +37,18 @@ func childPage[K ~string](ctx context.Context, parent K, first *int, after *stri
 	return p
 }
 
+// upTo is how many are asked for, usual when nobody says; Invalid unless it is between one and most.
+func upTo(most int, first *int, usual int) (int, error) {
+	n := usual
+	if first != nil {
+		n = *first
+	}
+	if n < 1 || n > most {
+		return 0, mesa.Invalid("first", "Pida entre 1 y %d.", most)
+	}
+	return n, nil
+}
+
 func deref[T any](p *T) T {
 	var zero T
 	if p == nil {

@@ -23,21 +23,13 @@ func mayManageJobs(ctx context.Context) bool {
 	return viewOf(ctx).Actor().MayEverywhere(mesa.MayManageJobs)
 }
 
-// requireJobs is Forbidden unless the actor manages jobs.
-func (r *Resolver) requireJobs(ctx context.Context) error {
-	if mayManageJobs(ctx) {
-		return nil
-	}
-	return r.Desk.Deny(ctx, actorOf(ctx), mesa.ErrForbidden(mesa.MayManageJobs))
-}
-
 // seesJob says whether an actor may look at a job: whoever requested it, and administrators.
 func seesJob(actor *mesa.Actor, job *mesa.Job) bool {
 	return actor.MayEverywhere(mesa.MayManageJobs) || job.RequestedByID != "" && job.RequestedByID == actor.UserID
 }
 
 func (r *Resolver) jobs(ctx context.Context, f mesa.JobFilter, p db.Page) (*model.JobConnection, error) {
-	if err := r.requireJobs(ctx); err != nil {
+	if err := r.require(ctx, mesa.MayManageJobs); err != nil {
 		return nil, err
 	}
 	s, err := r.DB.Jobs(ctx, f, p)
@@ -91,7 +83,7 @@ func (r *Resolver) enqueueDiagnostic(ctx context.Context, in desk.DiagnosticJobI
 
 // schedules tells of the table of what is due regularly.
 func (r *Resolver) schedules(ctx context.Context) ([]*model.Schedule, error) {
-	if err := r.requireJobs(ctx); err != nil {
+	if err := r.require(ctx, mesa.MayManageJobs); err != nil {
 		return nil, err
 	}
 	entries, err := jobs.Standings(ctx, r.DB, catalogueOf(ctx).Calendar.Zone())

@@ -60,14 +60,14 @@ func (r *queryResolver) Jobs(ctx context.Context, filter *mesa.JobFilter, first 
 }
 
 func (r *queryResolver) Queues(ctx context.Context) ([]*mesa.QueueState, error) {
-	if err := r.requireJobs(ctx); err != nil {
+	if err := r.require(ctx, mesa.MayManageJobs); err != nil {
 		return nil, err
 	}
 	return r.DB.Queues(ctx)
 }
 
 func (r *queryResolver) Workers(ctx context.Context) ([]*mesa.Worker, error) {
-	if err := r.requireJobs(ctx); err != nil {
+	if err := r.require(ctx, mesa.MayManageJobs); err != nil {
 		return nil, err
 	}
 	return r.DB.Workers(ctx)

@@ -15,52 +15,35 @@ import (
 	"github.com/mesapartes/mesa/mesa"
 )
 
-// requireSettings is Forbidden unless the actor administers the institution's settings.
-func (r *Resolver) requireSettings(ctx context.Context) error {
-	if actor := actorOf(ctx); !actor.MayEverywhere(mesa.MayManageSettings) {
-		return r.Desk.Deny(ctx, actor, mesa.ErrForbidden(mesa.MayManageSettings))
-	}
-	return nil
-}
-
+// Of how many kinds of statements is told.
 const (
+	fewStatements = 20 // unless more are asked for
 	maxStatements = 200
-	maxSlowDays   = 29
 )
 
 func (r *Resolver) slowQueries(ctx context.Context, first *int, days int) ([]*mesa.StatementStats, error) {
-	if err := r.requireSettings(ctx); err != nil {
+	if err := r.require(ctx, mesa.MayManageSettings); err != nil {
 		return nil, err
 	}
-	limit, err := statementsLimit(first)
+	limit, err := upTo(maxStatements, first, fewStatements)
 	if err != nil {
 		return nil, err
 	}
-	if days < 0 || days > maxSlowDays {
-		return nil, mesa.Invalid("days", "Pida entre 0 y %d días.", maxSlowDays)
+	if days < 0 || days >= db.SlowDays {
+		return nil, mesa.Invalid("days", "Pida entre 0 y %d días.", db.SlowDays-1)
 	}
-	return r.DB.SlowStatements(ctx, mesa.DateOf(r.DB.Now(), time.UTC).AddDays(-days), limit)
+	return r.DB.SlowStatements(ctx, days, limit)
 }
 
 func (r *Resolver) queryStats(ctx context.Context, first *int) ([]*mesa.StatementStats, error) {
-	if err := r.requireSettings(ctx); err != nil {
+	if err := r.require(ctx, mesa.MayManageSettings); err != nil {
 		return nil, err
 	}
-	limit, err := statementsLimit(first)
+	limit, err := upTo(maxStatements, first, fewStatements)
 	if err != nil {
 		return nil, err
 	}
 	return r.DB.StatementStats(limit), nil
-}
-
-func statementsLimit(first *int) (int, error) {
-	if first == nil {
-		return 20, nil
-	}
-	if *first < 1 || *first > maxStatements {
-		return 0, mesa.Invalid("first", "Pida entre 1 y %d.", maxStatements)
-	}
-	return *first, nil
 }
 
 // Question is a query to be explained.
@@ -73,7 +56,7 @@ type Question struct {
 const explainWithin = 30 * time.Second
 
 func (r *Resolver) explain(ctx context.Context, q Question) (*mesa.Explanation, error) {
-	if err := r.requireSettings(ctx); err != nil {
+	if err := r.require(ctx, mesa.MayManageSettings); err != nil {
 		return nil, err
 	}
 	return r.Explain(ctx, actorOf(ctx), q)

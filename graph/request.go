@@ -98,6 +98,14 @@ func actorOf(ctx context.Context) *mesa.Actor {
 	return loadersOf(ctx).view.Actor()
 }
 
+// require is Forbidden, and the attempt recorded, unless the actor holds a permission in the whole institution.
+func (r *Resolver) require(ctx context.Context, p mesa.Permission) error {
+	if viewOf(ctx).Actor().MayEverywhere(p) {
+		return nil
+	}
+	return r.Desk.Deny(ctx, actorOf(ctx), mesa.ErrForbidden(p))
+}
+
 // viewOf is the database as the actor sees it.
 func viewOf(ctx context.Context) *db.View { return loadersOf(ctx).view }
 

@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/internal/files"
@@ -75,7 +74,7 @@ const digestOf = 10
 // Digest tells the log and whoever looks at its job of the statements that were slow yesterday and today, and forgets those of long ago.
 func Digest(database *db.DB, log *slog.Logger) Handler {
 	return func(ctx context.Context, w *Work) (Done, error) {
-		worst, err := database.SlowStatements(ctx, mesa.DateOf(database.Now(), time.UTC).AddDays(-1), digestOf)
+		worst, err := database.SlowStatements(ctx, 1, digestOf)
 		if err != nil {
 			return Done{}, err
 		}

@@ -40,9 +40,7 @@ func (c *cacheStatsCmd) Run(out *streams, s *settings) error {
 		return err
 	}
 	if c.JSON {
-		encoder := json.NewEncoder(out.stdout)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(list)
+		return printJSON(out.stdout, list)
 	}
 	for _, p := range list {
 		printStats(out.stdout, p)

@@ -40,13 +40,7 @@ func (c *listJobsCmd) Run(out *streams, s *settings) error {
 			return err
 		}
 		if c.JSON {
-			encoder := json.NewEncoder(out.stdout)
-			for _, j := range page.Items {
-				if err := encoder.Encode(j); err != nil {
-					return err
-				}
-			}
-			return nil
+			return printLines(out.stdout, page.Items)
 		}
 		w := table(out.stdout, "ID", "KIND", "QUEUE", "STATE", "PROGRESS", "FAILURES", "CREATED", "ERROR")
 		for _, j := range page.Items {
@@ -54,6 +48,24 @@ func (c *listJobsCmd) Run(out *streams, s *settings) error {
 		}
 		return w.Flush()
 	})
+}
+
+// printJSON prints a value, indented.
+func printJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}
+
+// printLines prints each value as JSON on a line of its own.
+func printLines[T any](w io.Writer, list []T) error {
+	encoder := json.NewEncoder(w)
+	for _, v := range list {
+		if err := encoder.Encode(v); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func table(w io.Writer, columns ...string) *tabwriter.Writer {
@@ -90,9 +102,7 @@ func (c *showJobCmd) Run(out *streams, s *settings) error {
 		if err != nil {
 			return err
 		}
-		encoder := json.NewEncoder(out.stdout)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(struct {
+		return printJSON(out.stdout, struct {
 			*mesa.Job
 			Attempts []*mesa.JobAttempt
 		}{found[c.ID], attempts[c.ID]})

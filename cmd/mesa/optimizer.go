@@ -3,10 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strings"
-	"time"
 
+	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/graph"
 	"github.com/mesapartes/mesa/internal/bus"
@@ -21,22 +22,16 @@ type queriesCmd struct {
 
 // Run prints the statements that were slow, those first that took most time.
 func (c *queriesCmd) Run(out *streams, s *settings) error {
-	if c.Days < 0 || c.Limit < 1 {
-		return fmt.Errorf("--days cannot be negative, --limit is at least 1")
+	if c.Days < 0 || c.Days >= db.SlowDays || c.Limit < 1 {
+		return fmt.Errorf("--days is from 0 to %d, --limit at least 1", db.SlowDays-1)
 	}
 	return withStore(out, s, func(st *store, _ *desk.Desk, _ *mesa.Actor) error {
-		list, err := st.SlowStatements(out.ctx, mesa.DateOf(st.Now(), time.UTC).AddDays(-c.Days), c.Limit)
+		list, err := st.SlowStatements(out.ctx, c.Days, c.Limit)
 		if err != nil {
 			return err
 		}
 		if c.JSON {
-			encoder := json.NewEncoder(out.stdout)
-			for _, q := range list {
-				if err := encoder.Encode(q); err != nil {
-					return err
-				}
-			}
-			return nil
+			return printLines(out.stdout, list)
 		}
 		for _, q := range list {
 			fmt.Fprintf(out.stdout, "%s  %d of %d were slow, mean %.1f ms, 95 %% within %.1f ms, slowest %.1f ms, last %s\n", q.Fingerprint, q.Slow, q.Count, q.MeanMs(), q.P95Ms(), q.MaxMs(), instant(q.LastSeenAt))
@@ -68,7 +63,9 @@ func (c *explainCmd) Run(out *streams, s *settings) error {
 	}
 	q := graph.Question{Query: string(text), OperationName: c.Operation}
 	if c.Variables != "" {
-		if err := json.Unmarshal([]byte(c.Variables), &q.Variables); err != nil {
+		decoder := json.NewDecoder(strings.NewReader(c.Variables))
+		decoder.UseNumber() // a Float is not an Int
+		if err := decoder.Decode(&q.Variables); err != nil {
 			return fmt.Errorf("--variables is no JSON object: %w", err)
 		}
 	}
@@ -89,9 +86,7 @@ func (c *explainCmd) Run(out *streams, s *settings) error {
 			return err
 		}
 		if c.JSON {
-			encoder := json.NewEncoder(out.stdout)
-			encoder.SetIndent("", "  ")
-			return encoder.Encode(found)
+			return printJSON(out.stdout, found)
 		}
 		return printExplanation(out, found)
 	})
@@ -99,7 +94,7 @@ func (c *explainCmd) Run(out *streams, s *settings) error {
 
 func readText(path string) ([]byte, error) {
 	if path == "-" {
-		path = "/dev/stdin"
+		return io.ReadAll(os.Stdin)
 	}
 	return os.ReadFile(path)
 }

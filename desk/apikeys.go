@@ -122,9 +122,7 @@ func (d *Desk) changeKey(ctx context.Context, by *mesa.Actor, id mesa.APIKeyID, 
 }
 
 func noteKey(ctx context.Context, tx *db.Tx, by *mesa.Actor, what mesa.EventType, key *mesa.APIKey) error {
-	e := mesa.NewEvent(tx.IDs(), by, tx.Now(), what)
-	e.ObjectID, e.Text = string(key.ID), key.Name
-	return tx.AppendEvents(ctx, []*mesa.Event{e})
+	return note(ctx, tx, by, what, string(key.ID), about{Text: key.Name})
 }
 
 // APIKeys lists all keys, the newest first.
@@ -137,8 +135,5 @@ func (d *Desk) APIKeys(ctx context.Context, by *mesa.Actor, p db.Page) (db.Slice
 
 // mayManageKeys: a key is the whole institution's, so the right has to hold there.
 func mayManageKeys(by *mesa.Actor) error {
-	if !by.MayEverywhere(mesa.MayManageKeys) {
-		return mesa.ErrForbidden(mesa.MayManageKeys)
-	}
-	return nil
+	return by.RequireEverywhere(mesa.MayManageKeys)
 }

@@ -69,7 +69,7 @@ func (d *Desk) UpdateArea(ctx context.Context, by *mesa.Actor, in UpdateAreaInpu
 		if err := a.Check(cat); err != nil {
 			return err
 		}
-		changes := changesOf(nil, []fieldChange{
+		changes := changesOf([]fieldChange{
 			{"code", before.Code, a.Code}, {"name", before.Name, a.Name}, {"parentId", before.ParentID, a.ParentID}, {"headId", before.HeadID, a.HeadID},
 			{"email", before.Email, a.Email}, {"isDesk", before.IsDesk, a.IsDesk},
 		})
@@ -171,7 +171,5 @@ func (d *Desk) onAreas(ctx context.Context, by *mesa.Actor, change func(*db.Tx, 
 }
 
 func noteArea(ctx context.Context, tx *db.Tx, by *mesa.Actor, what mesa.EventType, a *mesa.Area, changes map[string]mesa.Change) error {
-	e := mesa.NewEvent(tx.IDs(), by, tx.Now(), what)
-	e.ObjectID, e.Text, e.Changes = string(a.ID), strings.TrimSpace(a.Code+" "+a.Name), changes
-	return tx.AppendEvents(ctx, []*mesa.Event{e})
+	return note(ctx, tx, by, what, string(a.ID), about{Text: strings.TrimSpace(a.Code + " " + a.Name), Changes: changes})
 }

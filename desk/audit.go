@@ -10,8 +10,6 @@ import (
 // NoteAuditExport records that the audit trail leaves the house.
 func (d *Desk) NoteAuditExport(ctx context.Context, by *mesa.Actor) error {
 	return d.write(ctx, by, func(tx *db.Tx) error {
-		e := mesa.NewEvent(tx.IDs(), by, tx.Now(), mesa.AuditExported)
-		e.Text = "Se exportó la pista de auditoría."
-		return tx.AppendEvents(ctx, []*mesa.Event{e})
+		return note(ctx, tx, by, mesa.AuditExported, "", about{Text: "Se exportó la pista de auditoría."})
 	})
 }

@@ -51,9 +51,7 @@ func (d *Desk) recordDenial(ctx context.Context, by *mesa.Actor, cause error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	err := d.db.InTx(ctx, func(tx *db.Tx) error {
-		e := mesa.NewEvent(tx.IDs(), by, tx.Now(), mesa.AccessDenied)
-		e.Text = cause.Error()
-		return tx.AppendEvents(ctx, []*mesa.Event{e})
+		return note(ctx, tx, by, mesa.AccessDenied, "", about{Text: cause.Error()})
 	})
 	if err != nil {
 		d.log.ErrorContext(ctx, "denied attempt not recorded", "actor", by.ID(), "error", err)
@@ -120,4 +118,18 @@ func (d *Desk) legInTx(ctx context.Context, tx *db.Tx, by *mesa.Actor, id mesa.D
 		return nil, err
 	}
 	return f.Doc, tx.SaveFile(ctx, f)
+}
+
+// about is what is told of an act beside who did it to what.
+type about struct {
+	Text    string
+	Reason  mesa.Text
+	Changes map[string]mesa.Change
+}
+
+// note records what somebody did to something that is no document; object is its id, "" when there is none.
+func note(ctx context.Context, tx *db.Tx, by *mesa.Actor, what mesa.EventType, object string, a about) error {
+	e := mesa.NewEvent(tx.IDs(), by, tx.Now(), what)
+	e.ObjectID, e.Text, e.Reason, e.Changes = object, a.Text, a.Reason, a.Changes
+	return tx.AppendEvents(ctx, []*mesa.Event{e})
 }

@@ -38,7 +38,7 @@ type SendDocumentInput struct {
 func (d *Desk) Send(ctx context.Context, by *mesa.Actor, in SendDocumentInput) (m *mesa.ExchangeMessage, err error) {
 	err = d.write(ctx, by, func(tx *db.Tx) error {
 		m = nil
-		if err := mayExchange(by); err != nil {
+		if err := by.RequireEverywhere(mesa.MayExchange); err != nil {
 			return err
 		}
 		var result struct{ ID mesa.MessageID }
@@ -143,7 +143,7 @@ func cancelWaiting(ctx context.Context, tx *db.Tx, id mesa.JobID) error {
 // onMessage runs a verb on a message whose document the actor sees. The document is locked, so that it is on its way once.
 func (d *Desk) onMessage(ctx context.Context, by *mesa.Actor, in MessageInput, verb func(tx *db.Tx, m *mesa.ExchangeMessage, to *mesa.Integration) error) (m *mesa.ExchangeMessage, err error) {
 	err = d.write(ctx, by, func(tx *db.Tx) error {
-		if err := mayExchange(by); err != nil {
+		if err := by.RequireEverywhere(mesa.MayExchange); err != nil {
 			return err
 		}
 		id, err := tx.DocumentOfMessage(ctx, in.MessageID)
@@ -177,7 +177,7 @@ type SyncIntegrationInput struct {
 func (d *Desk) Sync(ctx context.Context, by *mesa.Actor, in SyncIntegrationInput) (job *mesa.Job, err error) {
 	err = d.write(ctx, by, func(tx *db.Tx) error {
 		job = nil
-		if err := mayExchange(by); err != nil {
+		if err := by.RequireEverywhere(mesa.MayExchange); err != nil {
 			return err
 		}
 		var result struct{ ID mesa.JobID }
@@ -200,7 +200,7 @@ func (d *Desk) Sync(ctx context.Context, by *mesa.Actor, in SyncIntegrationInput
 
 // Messages lists how a document that the actor sees was sent to other institutions, the first time first.
 func (d *Desk) Messages(ctx context.Context, by *mesa.Actor, id mesa.DocumentID) ([]*mesa.ExchangeMessage, error) {
-	if err := mayExchange(by); err != nil {
+	if err := by.RequireEverywhere(mesa.MayExchange); err != nil {
 		return nil, d.Deny(ctx, by, err)
 	}
 	if _, err := d.db.View(by).Document(ctx, db.DocumentBy{ID: id}); err != nil {
@@ -211,15 +211,8 @@ func (d *Desk) Messages(ctx context.Context, by *mesa.Actor, id mesa.DocumentID)
 
 // MayExchange is Forbidden, and recorded, unless the actor may look at integrations and send.
 func (d *Desk) MayExchange(ctx context.Context, by *mesa.Actor) error {
-	if err := mayExchange(by); err != nil {
+	if err := by.RequireEverywhere(mesa.MayExchange); err != nil {
 		return d.Deny(ctx, by, err)
-	}
-	return nil
-}
-
-func mayExchange(by *mesa.Actor) error {
-	if !by.MayEverywhere(mesa.MayExchange) {
-		return mesa.ErrForbidden(mesa.MayExchange)
 	}
 	return nil
 }

@@ -152,20 +152,12 @@ func set[T any](field, given *T) {
 
 // integrationChanges tells what changed; of the key, that it did.
 func integrationChanges(before, after *mesa.Integration) map[string]mesa.Change {
-	changes := map[string]mesa.Change{}
-	for _, field := range []struct {
-		name          string
-		before, after any
-	}{
+	changes := changesOf([]fieldChange{
 		{"name", before.Name, after.Name}, {"baseUrl", before.BaseURL, after.BaseURL}, {"active", before.IsActive, after.IsActive}, {"canSend", before.CanSend, after.CanSend},
 		{"canReceive", before.CanReceive, after.CanReceive}, {"autoRegister", before.AutoRegister, after.AutoRegister},
 		{"defaultAreaId", before.DefaultAreaID, after.DefaultAreaID}, {"defaultTypeId", before.DefaultTypeID, after.DefaultTypeID},
 		{"timeoutSeconds", before.TimeoutSeconds, after.TimeoutSeconds}, {"maxAttempts", before.MaxAttempts, after.MaxAttempts},
-	} {
-		if field.before != field.after {
-			changes[field.name] = mesa.Change{Before: field.before, After: field.after}
-		}
-	}
+	})
 	if before.SealedCredentials != after.SealedCredentials {
 		changes["apiKey"] = mesa.Change{Before: before.HasCredentials(), After: after.HasCredentials()}
 	}
@@ -212,8 +204,8 @@ func (d *Desk) Integrations(ctx context.Context, by *mesa.Actor, p db.Page) (db.
 
 // mayConfigure: an integration is the whole institution's, so the right has to hold there.
 func (d *Desk) mayConfigure(by *mesa.Actor) error {
-	if !by.MayEverywhere(mesa.MayConfigureExchange) {
-		return mesa.ErrForbidden(mesa.MayConfigureExchange)
+	if err := by.RequireEverywhere(mesa.MayConfigureExchange); err != nil {
+		return err
 	}
 	if d.peers == nil {
 		return exchange.ErrNoKeys()
@@ -222,7 +214,5 @@ func (d *Desk) mayConfigure(by *mesa.Actor) error {
 }
 
 func noteIntegration(ctx context.Context, tx *db.Tx, by *mesa.Actor, what mesa.EventType, i *mesa.Integration, changes map[string]mesa.Change) error {
-	e := mesa.NewEvent(tx.IDs(), by, tx.Now(), what)
-	e.ObjectID, e.Text, e.Changes = string(i.ID), i.Name, changes
-	return tx.AppendEvents(ctx, []*mesa.Event{e})
+	return note(ctx, tx, by, what, string(i.ID), about{Text: i.Name, Changes: changes})
 }

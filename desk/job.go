@@ -113,7 +113,7 @@ func (d *Desk) CancelJob(ctx context.Context, by *mesa.Actor, id mesa.JobID) (jo
 		if outcome, err = tx.CancelJob(ctx, job); err != nil || outcome == mesa.AlreadyFinished {
 			return err
 		}
-		return note(ctx, tx, by, mesa.JobStopped, string(id))
+		return note(ctx, tx, by, mesa.JobStopped, string(id), about{})
 	})
 	return job, outcome, err
 }
@@ -128,7 +128,7 @@ func (d *Desk) RetryJob(ctx context.Context, by *mesa.Actor, id mesa.JobID, key 
 			if err := tx.RetryJob(ctx, job); err != nil {
 				return err
 			}
-			return note(ctx, tx, by, mesa.JobRetried, string(id))
+			return note(ctx, tx, by, mesa.JobRetried, string(id), about{})
 		})
 	})
 	return job, err
@@ -148,23 +148,16 @@ func (d *Desk) PauseQueue(ctx context.Context, by *mesa.Actor, name string, paus
 		if pause {
 			what = mesa.QueuePaused
 		}
-		return note(ctx, tx, by, what, name)
+		return note(ctx, tx, by, what, name, about{})
 	})
 }
 
 // onJobs runs a verb that needs the permission to manage jobs.
 func (d *Desk) onJobs(ctx context.Context, by *mesa.Actor, verb func(tx *db.Tx) error) error {
 	return d.write(ctx, by, func(tx *db.Tx) error {
-		if !by.MayEverywhere(mesa.MayManageJobs) {
-			return mesa.ErrForbidden(mesa.MayManageJobs)
+		if err := by.RequireEverywhere(mesa.MayManageJobs); err != nil {
+			return err
 		}
 		return verb(tx)
 	})
-}
-
-// note records what somebody did to something that is no document.
-func note(ctx context.Context, tx *db.Tx, by *mesa.Actor, what mesa.EventType, object string) error {
-	e := mesa.NewEvent(tx.IDs(), by, tx.Now(), what)
-	e.ObjectID = object
-	return tx.AppendEvents(ctx, []*mesa.Event{e})
 }

@@ -46,7 +46,7 @@ func (d *Desk) ChangePassword(ctx context.Context, by *mesa.Actor, in ChangePass
 		if err := tx.SetPassword(ctx, user.ID, hash, false, by.SessionID); err != nil {
 			return err
 		}
-		return noteAccount(ctx, tx, by, mesa.PasswordChanged, user.ID, "")
+		return note(ctx, tx, by, mesa.PasswordChanged, string(user.ID), about{})
 	})
 }
 
@@ -86,12 +86,5 @@ func setPassword(ctx context.Context, tx *db.Tx, by *mesa.Actor, user mesa.UserI
 	if err := tx.SetPassword(ctx, user, hash, mustChange, ""); err != nil {
 		return err
 	}
-	return noteAccount(ctx, tx, by, mesa.PasswordSet, user, "")
-}
-
-// noteAccount notes what was done to an account.
-func noteAccount(ctx context.Context, tx *db.Tx, by *mesa.Actor, what mesa.EventType, user mesa.UserID, text string) error {
-	e := mesa.NewEvent(tx.IDs(), by, tx.Now(), what)
-	e.ObjectID, e.Text = string(user), text
-	return tx.AppendEvents(ctx, []*mesa.Event{e})
+	return note(ctx, tx, by, mesa.PasswordSet, string(user), about{})
 }

@@ -136,7 +136,7 @@ func (d *Desk) requestReport(ctx context.Context, tx *db.Tx, by *mesa.Actor, in 
 	if err := tx.InsertReport(ctx, run); err != nil {
 		return "", err
 	}
-	return id, note(ctx, tx, by, mesa.ReportRequested, string(id))
+	return id, note(ctx, tx, by, mesa.ReportRequested, string(id), about{})
 }
 
 // CancelReport cancels a run that the actor asked for, or (with the permission to manage jobs) anybody's. One that ended stays as it is.
@@ -159,5 +159,5 @@ func (d *Desk) CancelReport(ctx context.Context, by *mesa.Actor, id mesa.ReportI
 
 // ReportDownloaded notes that somebody fetched the file of a run.
 func (d *Desk) ReportDownloaded(ctx context.Context, by *mesa.Actor, id mesa.ReportID) error {
-	return d.write(ctx, by, func(tx *db.Tx) error { return note(ctx, tx, by, mesa.ReportFetched, string(id)) })
+	return d.write(ctx, by, func(tx *db.Tx) error { return note(ctx, tx, by, mesa.ReportFetched, string(id), about{}) })
 }

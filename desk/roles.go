@@ -124,7 +124,5 @@ func noteRight(ctx context.Context, tx *db.Tx, by *mesa.Actor, what mesa.EventTy
 	if !until.IsZero() {
 		words = append(words, "→ "+until.String())
 	}
-	e := mesa.NewEvent(tx.IDs(), by, tx.Now(), what)
-	e.ObjectID, e.Text, e.Reason = string(user), strings.Join(words, " "), reason
-	return tx.AppendEvents(ctx, []*mesa.Event{e})
+	return note(ctx, tx, by, what, string(user), about{Text: strings.Join(words, " "), Reason: reason})
 }

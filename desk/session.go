@@ -54,7 +54,7 @@ func (d *Desk) openSession(ctx context.Context, user *mesa.User, isOperators boo
 		if err := tx.ClearSignInFailures(ctx, user.Email); err != nil {
 			return err
 		}
-		return noteSession(ctx, tx, by, mesa.SignedIn, session.ID)
+		return note(ctx, tx, by, mesa.SignedIn, string(session.ID), about{})
 	})
 	if err != nil {
 		return nil, err
@@ -96,19 +96,13 @@ func (in *SignedIn) renew(ctx context.Context, tx *db.Tx, hash []byte) (stolen b
 		if err := tx.EndSession(ctx, session.ID); err != nil {
 			return false, err
 		}
-		return true, noteSession(ctx, tx, by, mesa.RefreshTokenReused, session.ID)
+		return true, note(ctx, tx, by, mesa.RefreshTokenReused, string(session.ID), about{})
 	}
 	next := in.newTokens(session, now)
 	if err := tx.Renew(ctx, token, session, next); err != nil {
 		return false, err
 	}
-	return false, noteSession(ctx, tx, by, mesa.SessionRenewed, session.ID)
-}
-
-func noteSession(ctx context.Context, tx *db.Tx, by *mesa.Actor, what mesa.EventType, id mesa.SessionID) error {
-	e := mesa.NewEvent(tx.IDs(), by, tx.Now(), what)
-	e.ObjectID = string(id)
-	return tx.AppendEvents(ctx, []*mesa.Event{e})
+	return false, note(ctx, tx, by, mesa.SessionRenewed, string(session.ID), about{})
 }
 
 // SignOut ends the session that the actor's request came with, at once.
@@ -117,7 +111,7 @@ func (d *Desk) SignOut(ctx context.Context, by *mesa.Actor) error {
 		if err := tx.EndSession(ctx, by.SessionID); err != nil {
 			return err
 		}
-		return noteSession(ctx, tx, by, mesa.SignedOut, by.SessionID)
+		return note(ctx, tx, by, mesa.SignedOut, string(by.SessionID), about{})
 	})
 }
 
@@ -127,6 +121,6 @@ func (d *Desk) SignOutOfAll(ctx context.Context, by *mesa.Actor) error {
 		if err := tx.EndSessions(ctx, by.UserID, ""); err != nil {
 			return err
 		}
-		return noteAccount(ctx, tx, by, mesa.SignedOutOfAll, by.UserID, "")
+		return note(ctx, tx, by, mesa.SignedOutOfAll, string(by.UserID), about{})
 	})
 }

@@ -94,7 +94,7 @@ func (in CreateUserInput) insert(ctx context.Context, tx *db.Tx, by *mesa.Actor,
 	if err := tx.SetMemberships(ctx, user.ID, in.AreaIDs, by.Catalogue.Today(tx.Now())); err != nil {
 		return err
 	}
-	if err := noteAccount(ctx, tx, by, mesa.UserCreated, user.ID, user.Email); err != nil {
+	if err := note(ctx, tx, by, mesa.UserCreated, string(user.ID), about{Text: user.Email}); err != nil {
 		return err
 	}
 	for _, r := range in.Roles {
@@ -119,34 +119,32 @@ type UpdateUserInput struct {
 // UpdateUser changes who an account belongs to and where the person works. What they may do follows from the next request on.
 func (d *Desk) UpdateUser(ctx context.Context, by *mesa.Actor, in UpdateUserInput) (*mesa.User, error) {
 	return d.onAccount(ctx, by, mesa.MayManageUsers, in.UserID, func(tx *db.Tx, user *mesa.User) error {
-		before, areas := *user, map[string]mesa.Change(nil)
+		before := *user
 		if err := in.apply(by, user); err != nil {
 			return err
 		}
+		changes := changesOf([]fieldChange{
+			{"email", before.Email, user.Email}, {"fullName", before.FullName, user.FullName}, {"jobTitle", before.JobTitle, user.JobTitle},
+		})
 		if slices.Contains(in.Given, "areaIds") {
 			was, err := tx.MembershipsOf(ctx, user.ID)
 			if err != nil {
 				return err
 			}
 			if !slices.Equal(was, in.AreaIDs) {
-				areas = map[string]mesa.Change{"areaIds": {Before: was, After: in.AreaIDs}}
+				changes["areaIds"] = mesa.Change{Before: was, After: in.AreaIDs}
 				if err := tx.SetMemberships(ctx, user.ID, in.AreaIDs, by.Catalogue.Today(tx.Now())); err != nil {
 					return err
 				}
 			}
 		}
-		changes := changesOf(areas, []fieldChange{
-			{"email", before.Email, user.Email}, {"fullName", before.FullName, user.FullName}, {"jobTitle", before.JobTitle, user.JobTitle},
-		})
 		if len(changes) == 0 {
 			return nil
 		}
 		if err := tx.SaveUser(ctx, user); err != nil {
 			return err
 		}
-		e := mesa.NewEvent(tx.IDs(), by, tx.Now(), mesa.UserUpdated)
-		e.ObjectID, e.Text, e.Changes = string(user.ID), user.Email, changes
-		return tx.AppendEvents(ctx, []*mesa.Event{e})
+		return note(ctx, tx, by, mesa.UserUpdated, string(user.ID), about{Text: user.Email, Changes: changes})
 	})
 }
 
@@ -172,11 +170,9 @@ type fieldChange struct {
 	before, after any
 }
 
-// changesOf adds the fields that are not what they were.
-func changesOf(changes map[string]mesa.Change, fields []fieldChange) map[string]mesa.Change {
-	if changes == nil {
-		changes = map[string]mesa.Change{}
-	}
+// changesOf has the fields that are not what they were.
+func changesOf(fields []fieldChange) map[string]mesa.Change {
+	changes := map[string]mesa.Change{}
 	for _, f := range fields {
 		if f.before != f.after {
 			changes[f.name] = mesa.Change{Before: f.before, After: f.after}
@@ -207,7 +203,7 @@ func (d *Desk) SetActive(ctx context.Context, by *mesa.Actor, id mesa.UserID, ac
 		if err := tx.SaveUser(ctx, user); err != nil {
 			return err
 		}
-		return noteAccount(ctx, tx, by, what, user.ID, user.Email)
+		return note(ctx, tx, by, what, string(user.ID), about{Text: user.Email})
 	})
 }
 
@@ -289,6 +285,6 @@ func (d *Desk) OpenSession(ctx context.Context, email string) (*SignedIn, error)
 // ClearCache notes that an operator wants everything that is kept to be forgotten; the event makes each process do so.
 func (d *Desk) ClearCache(ctx context.Context, by *mesa.Actor) error {
 	return d.write(ctx, by, func(tx *db.Tx) error {
-		return tx.AppendEvents(ctx, []*mesa.Event{mesa.NewEvent(tx.IDs(), by, tx.Now(), mesa.CacheCleared)})
+		return note(ctx, tx, by, mesa.CacheCleared, "", about{})
 	})
 }

@@ -100,10 +100,11 @@ func actorOf(ctx context.Context) *mesa.Actor {
 
 // require is Forbidden, and the attempt recorded, unless the actor holds a permission in the whole institution.
 func (r *Resolver) require(ctx context.Context, p mesa.Permission) error {
-	if viewOf(ctx).Actor().MayEverywhere(p) {
+	err := viewOf(ctx).Actor().RequireEverywhere(p)
+	if err == nil {
 		return nil
 	}
-	return r.Desk.Deny(ctx, actorOf(ctx), mesa.ErrForbidden(p))
+	return r.Desk.Deny(ctx, actorOf(ctx), err)
 }
 
 // viewOf is the database as the actor sees it.

@@ -31,7 +31,7 @@ var _ graphql.Transport = overHTTP{}
 const methods = "GET, POST, OPTIONS"
 
 // Supports says whether a request is one for this transport: all are that do not become sockets.
-func (overHTTP) Supports(r *http.Request) bool { return !wantsSocket(r) }
+func (overHTTP) Supports(r *http.Request) bool { return !WantsSocket(r) }
 
 // exchange is one request on its way.
 type exchange struct {

@@ -63,8 +63,8 @@ var (
 // cut bounds a text in bytes; a reason has no room for more than 123.
 func cut(s string, most int) string { return strings.ToValidUTF8(s[:min(len(s), most)], "") }
 
-// wantsSocket says whether a request is to become a WebSocket.
-func wantsSocket(r *http.Request) bool {
+// WantsSocket says whether a request is to become a WebSocket.
+func WantsSocket(r *http.Request) bool {
 	for _, header := range r.Header.Values("Upgrade") {
 		for one := range strings.SplitSeq(header, ",") {
 			if strings.EqualFold(strings.TrimSpace(one), "websocket") {
@@ -76,7 +76,7 @@ func wantsSocket(r *http.Request) bool {
 }
 
 // Supports says whether a request is one for this transport.
-func (overSocket) Supports(r *http.Request) bool { return wantsSocket(r) }
+func (overSocket) Supports(r *http.Request) bool { return WantsSocket(r) }
 
 // Do talks with a client until one of the two closes the socket.
 func (t overSocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {

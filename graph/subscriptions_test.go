@@ -492,7 +492,7 @@ func TestAChangeInOneProcessReachesTheOther(t *testing.T) {
 // Who stops reading is let go: their request ends although the connection stays open.
 func TestASlowReaderIsLetGo(t *testing.T) {
 	eachInstitution(t, func(t *testing.T, url string) {
-		for name, ask := range map[string]func(*testing.T, string, string, map[string]any) io.Closer{"ws": stalledWebSocket, "sse": stalledSSE} {
+		for name, ask := range map[string]func(*testing.T, string, string, map[string]any) io.Closer{"ws": stalledWebSocket, "sse": stalledSSE(""), "sse that offers an upgrade": stalledSSE("Upgrade: h2c\r\n")} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				w := open(t, url)
@@ -539,20 +539,22 @@ func dialSmall(ctx context.Context, network, address string) (net.Conn, error) {
 	return conn, err
 }
 
-// stalledSSE subscribes, and reads no more than the beginning.
-func stalledSSE(t *testing.T, address, token string, params map[string]any) io.Closer {
-	t.Helper()
-	conn, err := dialSmall(t.Context(), "tcp", address)
-	if err != nil {
-		t.Fatal(err)
+// stalledSSE subscribes, with one more line of header, and reads no more than the beginning.
+func stalledSSE(line string) func(*testing.T, string, string, map[string]any) io.Closer {
+	return func(t *testing.T, address, token string, params map[string]any) io.Closer {
+		t.Helper()
+		conn, err := dialSmall(t.Context(), "tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := json.Marshal(params)
+		fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: x\r\n%sAuthorization: Bearer %s\r\nAccept: text/event-stream\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+			line, token, len(body), body)
+		if _, err := io.ReadFull(conn, make([]byte, 12)); err != nil {
+			t.Fatal(err)
+		}
+		return conn
 	}
-	body, _ := json.Marshal(params)
-	fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nAccept: text/event-stream\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		token, len(body), body)
-	if _, err := io.ReadFull(conn, make([]byte, 12)); err != nil {
-		t.Fatal(err)
-	}
-	return conn
 }
 
 // stalledWebSocket does the same over WebSocket.

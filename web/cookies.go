@@ -32,7 +32,7 @@ func (s *Server) credentials(w http.ResponseWriter, r *http.Request) (token stri
 	if r.Header.Get("Authorization") == "" {
 		token = cookieOf(r, sessionCookie)
 	}
-	if r.Method != http.MethodPost || r.Header.Get("Upgrade") != "" || strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
+	if r.Method != http.MethodPost || graph.WantsSocket(r) || strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
 		return token, nil // what is answered is on its way before it is known whether somebody signs in
 	}
 	return token, &graph.Cookies{
@@ -53,7 +53,7 @@ func (s *Server) credentials(w http.ResponseWriter, r *http.Request) (token stri
 // its page's origin always.
 func (s *Server) cookiesCount(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
-	if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+	if graph.WantsSocket(r) {
 		return origin != "" && s.isOwn(origin, r)
 	}
 	return r.Header.Get(clientHeader) != "" && (origin == "" || s.isOwn(origin, r))

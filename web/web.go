@@ -80,12 +80,12 @@ func (s *Server) graphql() http.Handler {
 		w.Header().Add("Vary", "Accept, Accept-Language, Authorization, Cookie")
 		w.Header().Set("Cache-Control", "no-store")
 		told := w.Header()
-		if r.Header.Get("Upgrade") == "" {
-			w = s.impatient(w) // a WebSocket has a deadline of its own
-		} else {
+		if graph.WantsSocket(r) {
 			s.sockets.Add(1)
 			defer s.sockets.Done()
 			told = nil // its header is gone when operations come
+		} else {
+			w = s.impatient(w) // a WebSocket has a deadline of its own
 		}
 		ctx = graph.WithPeer(ctx, s.address(r), told)
 		server.ServeHTTP(w, r.WithContext(ctx))

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -257,45 +256,49 @@ type Ended struct {
 	Result any
 }
 
-// EndJobs notes the success of attempts of one worker, all in one transaction, and returns the jobs as they end. Those that are no longer the
-// worker's are missing from what comes back.
-func (db *DB) EndJobs(ctx context.Context, worker string, list []Ended) (after map[mesa.JobID]*mesa.Job, err error) {
-	epochs, results := map[mesa.JobID]int64{}, map[mesa.JobID]json.RawMessage{}
-	for _, e := range list {
-		epochs[e.Job.ID] = e.Job.Epoch
+// EndJobs notes the success of attempts of one worker, all in one transaction, and returns the jobs as they end, in the order of list: nil
+// for an attempt that has lost its job. Several attempts at one job may be in list: only its present one ends it.
+func (db *DB) EndJobs(ctx context.Context, worker string, list []Ended) (after []*mesa.Job, err error) {
+	ids, results := make([]mesa.JobID, len(list)), make([]json.RawMessage, len(list))
+	for i, e := range list {
+		ids[i] = e.Job.ID
 		if e.Result != nil {
-			if results[e.Job.ID], err = json.Marshal(e.Result); err != nil {
+			if results[i], err = json.Marshal(e.Result); err != nil {
 				return nil, fmt.Errorf("result of a job: %w", err)
 			}
 		}
 	}
 	err = db.InTx(ctx, func(tx *Tx) error {
-		after = map[mesa.JobID]*mesa.Job{}
-		var own []*mesa.Job
-		q := tx.NewSelect().Model(&own).Where("job.id IN (?) AND job.worker = ? AND job.state = 'RUNNING'", bun.List(slices.Sorted(maps.Keys(epochs))), worker).Order("job.id")
+		var rows []*mesa.Job
+		q := tx.NewSelect().Model(&rows).Where("job.id IN (?) AND job.worker = ? AND job.state = 'RUNNING'", bun.List(ids), worker).Order("job.id")
 		if err := db.dialect.forUpdate(q, "job").Scan(ctx); err != nil {
 			return fmt.Errorf("lock jobs: %w", err)
 		}
-		own = slices.DeleteFunc(own, func(j *mesa.Job) bool { return j.Epoch != epochs[j.ID] })
+		after = make([]*mesa.Job, len(list))
+		var own []*mesa.Job
+		for _, j := range rows {
+			at := slices.IndexFunc(list, func(e Ended) bool { return e.Job.ID == j.ID && e.Job.Epoch == j.Epoch })
+			if at >= 0 {
+				j.Result, after[at] = results[at], j
+				own = append(own, j)
+			}
+		}
 		if len(own) == 0 {
 			return nil
 		}
-		for _, j := range own {
-			after[j.ID] = j
-		}
-		return tx.succeed(ctx, own, results)
+		return tx.succeed(ctx, own)
 	})
 	return after, err
 }
 
-// succeed ends locked jobs with a statement of each kind for all of them.
-func (tx *Tx) succeed(ctx context.Context, list []*mesa.Job, results map[mesa.JobID]json.RawMessage) error {
+// succeed ends locked jobs, which have their results, with a statement of each kind for all of them.
+func (tx *Tx) succeed(ctx context.Context, list []*mesa.Job) error {
 	now := tx.Now()
 	attempts := make([]*mesa.JobAttempt, len(list))
 	var events []*mesa.Event
 	for i, j := range list {
 		attempts[i] = attemptOf(j, now, mesa.AttemptSucceeded, "")
-		endJob(j, now, End{Outcome: mesa.AttemptSucceeded}, results[j.ID])
+		endJob(j, now, End{Outcome: mesa.AttemptSucceeded}, j.Result)
 		tx.giveBack(j, now)
 		if e := tx.endEvent(j, now); e != nil {
 			events = append(events, e)

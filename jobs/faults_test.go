@@ -31,6 +31,18 @@ func (q *queue) taken(lease time.Duration) *mesa.Job {
 	return claimed[0]
 }
 
+// takeOver treats the worker of a job as dead. A rescue passes over a row that somebody else is just writing to.
+func (q *queue) takeOver(j *mesa.Job) {
+	q.Helper()
+	for {
+		rescued, err := q.db.RescueJobs(q.Context(), string(j.Worker))
+		q.ok(err)
+		if len(rescued) > 0 {
+			return
+		}
+	}
+}
+
 func TestTheJobOfADeadWorkerIsRescued(t *testing.T) {
 	onEach(t, func(q *queue) {
 		j := q.taken(300 * time.Millisecond)
@@ -87,11 +99,18 @@ func TestWhoEndsManyTogetherEndsOnlyTheirOwn(t *testing.T) {
 		if _, err := q.db.RescueJobs(q.Context()); err != nil {
 			q.Fatal(err)
 		}
-		old := *second
-		old.Epoch--
-		after, err := q.db.EndJobs(q.Context(), dead, []db.Ended{{Job: lost}, {Job: first, Result: "done"}, {Job: &old}})
-		if err != nil || len(after) != 1 || after[first.ID] == nil {
-			q.Errorf("ended %v, %v", after, err)
+		earlier := func(j *mesa.Job) *mesa.Job {
+			old := *j
+			old.Epoch--
+			return &old
+		}
+		list := []db.Ended{{Job: earlier(first), Result: "old"}, {Job: lost}, {Job: first, Result: "done"}, {Job: earlier(second)}, {Job: earlier(first)}}
+		after, err := q.db.EndJobs(q.Context(), dead, list)
+		q.ok(err)
+		for i, j := range after {
+			if (j != nil) != (i == 2) {
+				q.Errorf("attempt %d ended as %v", i, j)
+			}
 		}
 		if j := q.job(first.ID); j.State != mesa.JobSucceeded || j.Progress != 100 || string(j.Result) != `"done"` || j.LeaseUntil != nil || j.ExpiresAt == nil || q.endings(j.ID) != 1 {
 			q.Errorf("its own is %+v", j)
@@ -118,11 +137,14 @@ func TestAWorkerWhoseJobWasTakenOverStopsAndUndoesItsWork(t *testing.T) {
 		q.work(quick)
 		j := q.enqueue(db.NewJob{})
 		<-started
-		if _, err := q.db.RescueJobs(q.Context(), string(q.job(j.ID).Worker)); err != nil {
-			q.Fatal(err)
-		}
-		if why := <-undone; !errors.Is(why, jobs.ErrFenced) {
-			q.Errorf("undone because %v", why)
+		q.takeOver(q.job(j.ID))
+		select {
+		case why := <-undone:
+			if !errors.Is(why, jobs.ErrFenced) {
+				q.Errorf("undone because %v", why)
+			}
+		case <-time.After(time.Minute):
+			q.Fatalf("its work is not undone: attempts %v", q.outcomes(j.ID))
 		}
 		if ended := q.ended(j.ID); ended.State != mesa.JobSucceeded || q.endings(j.ID) != 1 {
 			q.Errorf("ended as %s, recorded %d times", ended.State, q.endings(j.ID))

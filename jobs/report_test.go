@@ -379,9 +379,7 @@ func TestAReportThatWasTakenOverLeavesOneFile(t *testing.T) {
 			run := o.request("auditor", mesa.ReportCSV)
 			<-store.reached
 			first := o.job(run.JobID)
-			if _, err := o.db.RescueJobs(o.Context(), string(first.Worker)); err != nil {
-				o.Fatal(err)
-			}
+			o.takeOver(first)
 			close(store.goOn)
 			run = o.done(run)
 			if atCommit {

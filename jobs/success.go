@@ -53,15 +53,15 @@ func (p *Pool) storeTogether(ctx context.Context, list []success) {
 		ended[i] = s.Ended
 	}
 	after, err := p.db.EndJobs(within, p.worker.ID, ended)
-	for _, s := range list {
-		a := answer{after[s.Job.ID], nil}
+	for i, s := range list {
+		a := answer{err: err}
 		switch {
 		case err != nil && len(list) > 1:
 			a.after, a.err = p.db.EndJob(within, s.Job, db.End{Outcome: mesa.AttemptSucceeded, Result: s.Result}, nil)
-		case err != nil:
-			a.err = err
-		case a.after == nil:
+		case err == nil && after[i] == nil:
 			a.err = ErrFenced
+		case err == nil:
+			a.after = after[i]
 		}
 		s.ended <- a
 	}

@@ -18,7 +18,7 @@ GENERATED = graph docs
 GOFILES = find . \( -name node_modules -o -name '.?*' -o -path ./var -o -path ./bin \) -prune -o -name '*.go' -print
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check house bench bench-queues soak fmt fmt-check vet lint generate fresh graphiql clean
+.PHONY: help run build test check house bench bench-queues bench-abuse soak fmt fmt-check vet lint generate fresh graphiql clean
 
 help: ## say what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,6 +64,9 @@ bench: ## measure the operations against hand-written handlers, and background w
 
 bench-queues: ## measure background work beside River and Asynq, which it downloads (BENCH="-rounds 5")
 	cd internal/bench/queues && $(GO) build -o ../../../bin/queues . && cd ../../.. && $(WITH_SERVERS) ./bin/queues $(BENCH)
+
+bench-abuse: build ## attack the program while somebody works beside it, and measure both (BENCH="-seconds 6 -only sign-in")
+	$(GO) run ./internal/bench/abuse $(BENCH)
 
 soak: ## let everything fail at random under 1,000 jobs, on each database (SOAK="-soak-jobs 300 -soak-kills 30")
 	$(WITH_SERVERS) $(GO) test -tags soak -count=1 -timeout 60m -run "^TestSoak" -v ./cmd/mesa -args $(SOAK)

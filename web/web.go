@@ -124,9 +124,13 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) error {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
+	most := int64(s.Resolver.Limits.Of(graph.LimitBody))
+	if r.ContentLength > most {
+		return &http.MaxBytesError{Limit: most}
+	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(s.patience())) // fails only where there is no connection, in tests
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.Resolver.Limits.Of(graph.LimitBody))))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if err == nil {
 		_ = control.SetReadDeadline(time.Time{}) // streams stay open

@@ -18,7 +18,7 @@ import (
 	"github.com/mesapartes/mesa/jobs"
 )
 
-//go:generate go tool gqlgen generate
+//go:generate go run ../internal/gqlgen
 //go:generate go run ../internal/docs ../docs
 
 // Resolver answers the root fields; it holds what they need.
@@ -39,9 +39,10 @@ type Resolver struct {
 
 	Diagnostics bool // whether administrators may add jobs that try the queue
 
-	Limits  Limits        // of one operation; nil are the usual ones
-	Timeout time.Duration // of a query or mutation, statements included; 0 is none
-	Rates   *rate.Limiter // of operations; nil counts none
+	Limits    Limits        // of one operation; nil are the usual ones
+	Timeout   time.Duration // of a query or mutation, statements included; 0 is none
+	NoWriters bool          // leave all answers to the executor, to compare
+	Rates     *rate.Limiter // of operations; nil counts none
 
 	subscribers subscribers
 	seats       seats

@@ -38,7 +38,7 @@ func NewServer(r *Resolver, introspection bool, origins []string) http.Handler {
 	if !introspection {
 		s.SetDisableSuggestion(true)
 	}
-	r.prepare(s, schema.Schema(), introspection)
+	r.prepare(s, schema, introspection)
 	return s
 }
 
@@ -50,10 +50,11 @@ type pipeline interface {
 	AroundOperations(f graphql.OperationMiddleware)
 	AroundResponses(f graphql.ResponseMiddleware)
 	AroundRootFields(f graphql.RootFieldMiddleware)
+	AroundFields(f graphql.FieldMiddleware)
 }
 
 // prepare makes a pipeline execute operations with the limits, loaders and errors of this API.
-func (r *Resolver) prepare(p pipeline, schema *ast.Schema, introspection bool) {
+func (r *Resolver) prepare(p pipeline, schema graphql.ExecutableSchema, introspection bool) {
 	presenter := r.present()
 	if !introspection {
 		presenter = withoutSuggestions(presenter)
@@ -61,12 +62,13 @@ func (r *Resolver) prepare(p pipeline, schema *ast.Schema, introspection bool) {
 	p.SetErrorPresenter(presenter)
 	p.SetRecoverFunc(recovered(r.Log))
 	p.Use(extension.Introspection{})
-	p.Use(guard{resolver: r, schema: schema, introspection: introspection, present: presenter})
+	p.Use(guard{resolver: r, schema: schema.Schema(), introspection: introspection, present: presenter})
 	p.AroundOperations(r.boundSubscriptions)
 	p.AroundOperations(r.boundOperations)
 	p.AroundOperations(r.subscriberLoaders)
 	p.AroundResponses(r.freshLoaders)
 	p.AroundRootFields(r.freshRootLoaders)
+	p.AroundFields(r.written(schema))
 }
 
 // authenticateSocket reads the token of a WebSocket from its connection_init payload, else from its request; the error says why nobody

@@ -6749,7 +6749,7 @@ type DocumentType implements Node {
   "Whether the sender may remain anonymous."
   allowsAnonymous: Boolean!
   "Its finer kinds, by code."
-  categories: [Category!]!
+  categories: [Category!]! @instant
 }
 
 "A finer kind within a document type."
@@ -6777,9 +6777,9 @@ type Area implements Node {
   "Whether documents may be derived to it."
   isActive: Boolean!
   "The area above, null at the top."
-  parent: Area
+  parent: Area @instant
   "Who heads it, if anybody."
-  head: User
+  head: User @instant
 }
 
 "What a derivation is for."
@@ -6906,13 +6906,13 @@ type Derivation implements Node @staff {
   "Whether the target must act."
   kind: DerivationKind!
   "What it is for."
-  purpose: DerivationPurpose
+  purpose: DerivationPurpose @instant
   "Sending area."
-  fromArea: Area!
+  fromArea: Area! @instant
   "Target area."
-  toArea: Area!
+  toArea: Area! @instant
   "Person in charge."
-  assignee: User
+  assignee: User @instant
   "The leg that it continues or returns."
   previous: Derivation
   "Which act made it."
@@ -6920,7 +6920,7 @@ type Derivation implements Node @staff {
   "Whether it decides which area holds the document."
   isLead: Boolean!
   "Who sent it."
-  sentBy: User
+  sentBy: User @instant
   "When it was sent."
   sentAt: DateTime!
   "What is asked."
@@ -6934,11 +6934,11 @@ type Derivation implements Node @staff {
   "Where it stands."
   state: DerivationState!
   "Who took it in hand."
-  receivedBy: User
+  receivedBy: User @instant
   "When it was taken in hand."
   receivedAt: DateTime
   "Who ended it."
-  closedBy: User
+  closedBy: User @instant
   "When it ended."
   closedAt: DateTime
   "How it ended."
@@ -7448,13 +7448,13 @@ type Document implements Node {
   "When staff accepted it, null before."
   registeredAt: DateTime
   "Who accepted it."
-  registeredBy: User
+  registeredBy: User @instant
   "The desk that registered it, or has to."
-  desk: Area!
+  desk: Area! @instant
   "Kind of document."
-  type: DocumentType!
+  type: DocumentType! @instant
   "Finer kind."
-  category: Category
+  category: Category @instant
   "Who sent it, as of registration."
   sender: Sender!
   "What it is about."
@@ -7476,9 +7476,9 @@ type Document implements Node {
   "Rule that the due date comes from."
   dueSource: DueSource!
   "How it stands against its due date today."
-  light: Light!
+  light: Light! @instant
   "Every day from filing to the due date, and whether it counted."
-  deadlineTrace: [DeadlineDay!]!
+  deadlineTrace: [DeadlineDay!]! @instant
   "Another document it belongs with."
   related: Document @staff
   "Tags in alphabetical order."
@@ -7486,11 +7486,11 @@ type Document implements Node {
   "Remarks of the desk."
   notes: String @staff
   "The area that has to act now, the desk when none has."
-  currentArea: Area!
+  currentArea: Area! @instant
   "All areas that have to act now."
-  currentAreas: [Area!]!
+  currentAreas: [Area!]! @instant
   "Person in charge within the holder area."
-  assignee: User
+  assignee: User @instant
   "When it was (last) attended."
   attendedAt: DateTime
   "What was answered."
@@ -7504,13 +7504,13 @@ type Document implements Node {
   "The id that the machine which handed it in has for it, null when it came in otherwise."
   externalId: String
   "What the viewer could do with it now."
-  availableActions: [Action!]! @cacheControl(scope: VIEWER) @staff
+  availableActions: [Action!]! @ahead @cacheControl(scope: VIEWER) @staff
   "Its legs in the order they were sent."
-  derivations("How many, at most 200 (default 20)." first: Int, "After this cursor." after: String): DerivationConnection!
+  derivations("How many, at most 200 (default 20)." first: Int, "After this cursor." after: String): DerivationConnection! @ahead
   "What happened to it, oldest first."
-  timeline("How many, at most 200 (default 20)." first: Int, "After this cursor." after: String): EventConnection!
+  timeline("How many, at most 200 (default 20)." first: Int, "After this cursor." after: String): EventConnection! @ahead
   "Its stays in the archive, oldest first."
-  archiveRecords: [ArchiveRecord!]!
+  archiveRecords: [ArchiveRecord!]! @ahead
 }
 
 "One day in the explanation of a due date."
@@ -7836,7 +7836,7 @@ type ArchiveRecord implements Node @staff {
   "Day of archiving."
   archivedOn: Date!
   "Who archived it."
-  archivedBy: User
+  archivedBy: User @instant
   "Last day of keeping, null for ever."
   retainUntil: Date
   "Where it stands."
@@ -7844,7 +7844,7 @@ type ArchiveRecord implements Node @staff {
   "When it was taken out."
   restoredAt: DateTime
   "Who took it out."
-  restoredBy: User
+  restoredBy: User @instant
   "Why it was taken out."
   restoreReason: String
 }
@@ -7986,7 +7986,7 @@ type EventActor {
   "Name at that time."
   name: String!
   "The account, if it was a user."
-  user: User
+  user: User @instant
 }
 
 "Kind of actor."
@@ -8099,9 +8099,9 @@ type Integration implements Node @staff {
   "Whether what its API keys hand in is registered at once, without waiting for the desk."
   autoRegister: Boolean!
   "The desk where that arrives when it names none, null when it is the first of the key's."
-  defaultArea: Area
+  defaultArea: Area @instant
   "What a document is taken for when its type is not known here, null when it is refused."
-  defaultType: DocumentType
+  defaultType: DocumentType @instant
   "Whether its key was given. The key itself is never shown."
   hasCredentials: Boolean!
   "How long one call may take, in seconds."
@@ -8119,7 +8119,7 @@ type Integration implements Node @staff {
   "While it is DOWN: when the next call may be tried."
   openUntil: DateTime
   "Who added it."
-  createdBy: User
+  createdBy: User @instant
   "When."
   createdAt: DateTime!
   "What was sent to it, the newest first; a page of at most 200 (default 20)."
@@ -8193,7 +8193,7 @@ type ExchangeMessage implements Node @staff {
   "The same in words; the other side's own where it gave any."
   problem: String
   "Who sent it."
-  createdBy: User
+  createdBy: User @instant
   "When."
   createdAt: DateTime!
   "The calls that were made for it, the first one first. Questions how it stands are there when they brought news."
@@ -8874,7 +8874,7 @@ type Account @staff {
 "That a person works in an area."
 type Membership {
   "The area."
-  area: Area!
+  area: Area! @instant
   "Whether it is the person's primary one."
   isPrimary: Boolean!
   "First day."
@@ -8886,11 +8886,11 @@ type Membership {
 "That an account has a role."
 type RoleAssignment {
   "The role."
-  role: Role!
+  role: Role! @instant
   "Where it holds, null for the whole institution."
-  area: Area
+  area: Area @instant
   "Who gave it, null when it was the operator."
-  grantedBy: User
+  grantedBy: User @instant
   "When."
   grantedAt: DateTime!
   "Last day, null when it is open."
@@ -8902,13 +8902,13 @@ type PermissionOverride {
   "Name of the permission; see docs/permissions.md."
   permission: String!
   "Where it holds, null for the whole institution."
-  area: Area
+  area: Area @instant
   "What it does."
   effect: PermissionEffect!
   "Why."
   reason: String!
   "Who made it, null when it was the operator."
-  grantedBy: User
+  grantedBy: User @instant
   "When."
   grantedAt: DateTime!
   "Last day, null when it is open."
@@ -9215,7 +9215,7 @@ type ReportRun implements Node {
   "Rows that there will be, null while nobody knows."
   rowsTotal: Int
   "Who asked for it."
-  requestedBy: User!
+  requestedBy: User! @instant
   "When."
   requestedAt: DateTime!
   "When a worker began."
@@ -9305,6 +9305,12 @@ directive @public on FIELD_DEFINITION
 
 "Open, too, to an account with a password that somebody else gave it. Every other root field answers PASSWORD_CHANGE_REQUIRED to it."
 directive @givenPassword on FIELD_DEFINITION
+
+"Marks a Go implementation detail of a field: its resolver only looks into memory, so that writers may call it."
+directive @instant on FIELD_DEFINITION
+
+"Marks a Go implementation detail of a field: what it resolves to is loaded before, with whatever holds the object, so that writers may call it."
+directive @ahead on FIELD_DEFINITION
 
 "Marks a Go implementation detail of a field: ` + "`" + `batch` + "`" + ` resolves all siblings of a list in one call."
 directive @goField(forceResolver: Boolean, name: String, omittable: Boolean, batch: Boolean) on INPUT_FIELD_DEFINITION | FIELD_DEFINITION
@@ -9497,7 +9503,7 @@ type PriorityShare {
 "How many received documents are of a type."
 type TypeShare {
   "Type."
-  type: DocumentType!
+  type: DocumentType! @instant
   "How many."
   count: Int!
   "Share of the received."
@@ -9507,7 +9513,7 @@ type TypeShare {
 "How many received documents are of a category."
 type CategoryShare {
   "Category."
-  category: Category!
+  category: Category! @instant
   "How many."
   count: Int!
   "Share of the received."
@@ -9549,7 +9555,7 @@ type TrendPoint {
 "Figures of one area over its ACTION legs."
 type AreaStatistics {
   "The area."
-  area: Area!
+  area: Area! @instant
   "Legs received in the period."
   legsReceived: Int!
   "Legs attended in the period."
@@ -9624,9 +9630,9 @@ enum TrayBox {
 "A document in a tray and the leg that put it there."
 type TrayItem {
   "The document."
-  document: Document!
+  document: Document! @ahead
   "The leg, null where the list is of documents."
-  derivation: Derivation
+  derivation: Derivation @ahead
 }
 
 "A page of a tray."
@@ -9699,11 +9705,11 @@ extend type Mutation {
 "Who is asking."
 type Viewer {
   "The account."
-  user: User!
+  user: User! @instant
   "Roles in force."
-  roles: [Role!]!
+  roles: [Role!]! @instant
   "Areas the viewer works in, the primary one first."
-  areas: [Area!]!
+  areas: [Area!]! @instant
   "Names of the permissions that hold somewhere, exceptions included; see docs/permissions.md."
   permissions: [String!]!
   "Whether somebody else gave the account its password: until ` + "`" + `changePassword` + "`" + `, only ` + "`" + `viewer` + "`" + `, ` + "`" + `changePassword` + "`" + ` and ` + "`" + `signOut` + "`" + ` are open."

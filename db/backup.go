@@ -118,6 +118,9 @@ func (db *DB) Backup(ctx context.Context, do func(*Snapshot) error) error {
 }
 
 func (s *Snapshot) begin(ctx context.Context) error {
+	if _, err := s.tx.ExecContext(ctx, s.db.dialect.steady()); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
 	if err := s.tx.NewRaw("SELECT name FROM schema_migrations ORDER BY name").Scan(ctx, &s.Migrations); err != nil {
 		return fmt.Errorf("read schema_migrations: %w", err)
 	}
@@ -205,7 +208,7 @@ func (s *Snapshot) selectTo(ctx context.Context, query string, w io.Writer) erro
 	if err != nil {
 		return err
 	}
-	values, into := make([]sql.RawBytes, len(names)), make([]any, len(names))
+	values, into := make([]sql.NullString, len(names)), make([]any, len(names))
 	for i := range values {
 		into[i] = &values[i]
 	}
@@ -219,10 +222,11 @@ func (s *Snapshot) selectTo(ctx context.Context, query string, w io.Writer) erro
 			if i > 0 {
 				line = append(line, '\t')
 			}
-			if v == nil {
+			if v.Valid {
+				line = appendCopied(line, v.String)
+			} else {
 				line = append(line, `\N`...)
 			}
-			line = appendCopied(line, v)
 		}
 		if _, err := w.Write(append(line, '\n')); err != nil {
 			return err
@@ -256,7 +260,10 @@ func (db *DB) Restore(ctx context.Context, r Restoring, load func(*Loader) error
 	if err := db.tryRestore(ctx, r, load); err != nil {
 		return err
 	}
-	return db.Upkeep(ctx)
+	if err := db.Upkeep(ctx); err != nil {
+		return fmt.Errorf("all is restored, but: %w", err)
+	}
+	return nil
 }
 
 // tryRestore holds on to the connection of its transaction, which COPY needs.
@@ -331,7 +338,7 @@ func (l *Loader) restore(ctx context.Context, r Restoring, load func(*Loader) er
 // clear makes sure that nothing is in the database.
 func (l *Loader) clear(ctx context.Context, replace bool) error {
 	db := l.tx.db
-	if err := l.execute(ctx, db.dialect.patient()); err != nil {
+	if err := l.execute(ctx, db.dialect.steady()); err != nil {
 		return err
 	}
 	if err := db.dialect.lockMigrations(ctx, l.tx); err != nil {
@@ -375,7 +382,14 @@ func (l *Loader) prepare(ctx context.Context, r Restoring) error {
 			return err
 		}
 	}
+	ours, err := db.makes("TABLE")
+	if err != nil {
+		return err
+	}
 	for _, t := range r.Tables {
+		if !slices.Contains(ours, t.Name) {
+			return fmt.Errorf("the backup has %s, which is no table of mesa", t.Name)
+		}
 		there, err := db.columns(ctx, l.tx, t.Name)
 		if err != nil {
 			return err

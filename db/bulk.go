@@ -399,9 +399,9 @@ func writeCopied(to *bytes.Buffer, literal []byte) {
 }
 
 // appendCopied adds a text to a line of COPY.
-func appendCopied(line, text []byte) []byte {
-	for _, c := range text {
-		switch c {
+func appendCopied[T []byte | string](line []byte, text T) []byte {
+	for i := range len(text) {
+		switch c := text[i]; c {
 		case '\\':
 			line = append(line, `\\`...)
 		case '\t':

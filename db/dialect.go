@@ -80,8 +80,8 @@ type dialect interface {
 	// others selects how many other connections there are to the database.
 	others() string
 
-	// patient lets the transaction wait for whoever hands in its data.
-	patient() string
+	// steady lets the transaction wait for whoever hands in its data or takes it, and values look the same whatever the server is set to.
+	steady() string
 
 	// columns selects the names and types of a table's columns of which a backup has the values (table).
 	columns() string
@@ -203,7 +203,9 @@ func (postgres) others() string {
 	return "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
 }
 
-func (postgres) patient() string { return "SET LOCAL " + idleTimeout + " = 0" }
+func (postgres) steady() string {
+	return "SET LOCAL " + idleTimeout + " = 0; SET LOCAL datestyle = 'ISO'; SET LOCAL bytea_output = 'hex'"
+}
 
 func (postgres) columns() string {
 	return "SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_attribute WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum"
@@ -350,7 +352,7 @@ func (sqlite) complete() string { return "1 = 1" }
 // others: a connection that is Alone has kept them out.
 func (sqlite) others() string { return "SELECT 0" }
 
-func (sqlite) patient() string { return "SELECT 1" }
+func (sqlite) steady() string { return "SELECT 1" }
 
 // columns leaves out the name of the row for the search index, which PostgreSQL has no use for.
 func (sqlite) columns() string {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/internal/testkit"
+	"github.com/mesapartes/mesa/mesa"
 )
 
 // writes is a desk at work, of which backups are made.
@@ -134,6 +135,7 @@ func TestABackupIsOneStateAndEitherDatabaseGoesOnFromIt(t *testing.T) {
 		before := w.state(w.server, w.token)
 		w.sealed(w.db)
 		w.server.kill()
+		execute(t, url, "UPDATE jobs SET state = 'RUNNING', worker = 'elsewhere', lease_until = '2999-01-01 00:00:00+00:00', announced_at = NULL WHERE kind = 'REPORT'")
 		works(t, "backup", folder, "--database-url", url, "--files", w.files)
 		named, err := filepath.Glob(filepath.Join(folder, "mesa-2*Z.tar.zst"))
 		if err != nil || len(named) != 1 {
@@ -163,6 +165,9 @@ func TestABackupIsOneStateAndEitherDatabaseGoesOnFromIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer database.Close()
+			if jobs, err := database.RescueJobs(t.Context()); err != nil || len(jobs) != 1 || jobs[0].State != mesa.JobQueued {
+				t.Errorf("a job that ran elsewhere: %v, %v", jobs, err)
+			}
 			server, token := startProcess(t, slices.Concat(flags, []string{"--no-graphiql"})...), w.tokenOf(target)
 			for i, after := range w.state(server, token) {
 				if after != before[i] {

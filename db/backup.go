@@ -121,6 +121,10 @@ func (s *Snapshot) begin(ctx context.Context) error {
 	if _, err := s.tx.ExecContext(ctx, s.db.dialect.steady()); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
+	var begun bool
+	if err := s.tx.NewRaw(s.db.dialect.hasTable("schema_migrations")).Scan(ctx, &begun); err != nil || !begun {
+		return errors.Join(err, errors.New("there is nothing to back up: the database has no schema"))
+	}
 	if err := s.tx.NewRaw("SELECT name FROM schema_migrations ORDER BY name").Scan(ctx, &s.Migrations); err != nil {
 		return fmt.Errorf("read schema_migrations: %w", err)
 	}
@@ -160,6 +164,9 @@ func (db *DB) knows(names []string) error {
 
 // ReportFiles lists the files that reports lead to: their keys, sizes and hashes.
 func (s *Snapshot) ReportFiles(ctx context.Context) (list []ReportFile, err error) {
+	if s.columns["report_runs"] == nil {
+		return nil, nil // of a time before reports
+	}
 	err = s.tx.NewRaw("SELECT storage_key AS key, size, sha256 FROM report_runs WHERE storage_key IS NOT NULL ORDER BY storage_key").Scan(ctx, &list)
 	if err != nil {
 		return nil, fmt.Errorf("list files of reports: %w", err)

@@ -86,6 +86,29 @@ func (c copied) lines(table string) []string {
 	return lines
 }
 
+// A migration in whose text tables are not found would leave them out.
+func TestABackupHasEveryTable(t *testing.T) {
+	onMigrated(t, func(t *testing.T, _ string, database *db.DB) {
+		all := "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+		if database.Backend() == "sqlite" {
+			all = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%'"
+		}
+		var want, got []string
+		if err := database.InTx(t.Context(), func(tx *db.Tx) error { return tx.NewRaw(all).Scan(t.Context(), &want) }); err != nil {
+			t.Fatal(err)
+		}
+		for _, table := range backedUp(t, database).of.Tables {
+			got = append(got, table.Name)
+		}
+		got = append(got, "schema_migrations")
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(want, got) {
+			t.Errorf("it has %v, the database %v", got, want)
+		}
+	})
+}
+
 // Whichever way a database has gone, a backup of it has the same rows.
 func TestABackupHasTheSameRowsWhereverItWasRestored(t *testing.T) {
 	onArchive(t, func(a *archive) {

@@ -204,7 +204,7 @@ func (postgres) others() string {
 }
 
 func (postgres) steady() string {
-	return "SET LOCAL " + idleTimeout + " = 0; SET LOCAL datestyle = 'ISO'; SET LOCAL bytea_output = 'hex'"
+	return "SET LOCAL " + idleTimeout + " = 0; SET LOCAL statement_timeout = 0; SET LOCAL datestyle = 'ISO'; SET LOCAL bytea_output = 'hex'"
 }
 
 func (postgres) columns() string {

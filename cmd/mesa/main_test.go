@@ -96,6 +96,9 @@ func TestMistakesAreTold(t *testing.T) {
 		{[]string{"serve", "--documents", "some"}, 2, "require"},
 		{[]string{"apikey", "create", "--name", "ERP"}, 2, "--scope"},
 		{[]string{"apikey", "revoke"}, 2, "--id"},
+		{[]string{"backup", filepath.Join(dir, "b")}, 1, "nothing to back up"},
+		{[]string{"backup", "--check", filepath.Join(dir, "none")}, 1, "no such file"},
+		{[]string{"restore"}, 2, "<file>"},
 		{[]string{"cache", "stats", "--no-cache"}, 1, "run mesa migrate"},
 	} {
 		code, stdout, stderr := typed(t, append(c.args, "--data-dir", filepath.Join(dir, strings.Join(c.args[:1], "")+"-data"))...)

@@ -26,7 +26,7 @@ type writes struct {
 
 func startWrites(t *testing.T, url string) *writes {
 	t.Helper()
-	w := &writes{files: t.TempDir()}
+	w := &writes{files: filesOf(t, url)}
 	w.office = openOffice(t, url, "--files", w.files)
 	w.server = w.serve()
 	body, _ := w.server.must(w.token, `{ documentTypes { id code } }`, nil)
@@ -66,19 +66,29 @@ func (w *writes) makeReport() {
 	})
 }
 
-// reports are the keys of the files in a folder.
-func (w *writes) reports(folder string) (keys []string) {
+// reports are the keys of the files in a store.
+func (w *writes) reports(setting string) (keys []string) {
 	w.Helper()
-	err := filepath.WalkDir(folder, func(path string, d os.DirEntry, err error) error {
-		if rest, ok := strings.CutPrefix(path, folder+"/"); ok && !d.IsDir() && rest[0] != '.' {
-			keys = append(keys, rest)
-		}
-		return err
-	})
+	store, err := (&settings{Files: setting}).fileStore()
 	if err != nil {
 		w.Fatal(err)
 	}
+	for file, err := range store.List(w.Context(), "") {
+		if err != nil {
+			w.Fatal(err)
+		}
+		keys = append(keys, file.Key)
+	}
 	return keys
+}
+
+// filesOf is a new store: a folder for SQLite, S3 for PostgreSQL.
+func filesOf(t *testing.T, database string) string {
+	t.Helper()
+	if strings.HasPrefix(database, "sqlite") {
+		return t.TempDir()
+	}
+	return testkit.S3URL(t)
 }
 
 // aFew are questions whose answers tell databases apart.
@@ -149,7 +159,7 @@ func TestABackupIsOneStateAndEitherDatabaseGoesOnFromIt(t *testing.T) {
 		}
 		testkit.EachDatabase(t, func(t *testing.T, target string) {
 			w := &writes{office: &office{T: t}, typ: w.typ}
-			files := t.TempDir()
+			files := filesOf(t, target)
 			flags := []string{"--database-url", target, "--files", files}
 			for _, path := range []string{filepath.Join(folder, "during.tar.zst"), named[0]} {
 				stdout := works(t, append([]string{"restore", path, "--replace", "--yes"}, flags...)...)

@@ -394,22 +394,25 @@ func writeCopied(to *bytes.Buffer, literal []byte) {
 		to.Write(literal)
 		return
 	}
-	literal = literal[1 : len(literal)-1]
-	for i := 0; i < len(literal); i++ {
-		switch c := literal[i]; c {
-		case '\'':
-			i++ // it stands twice
-			to.WriteByte(c)
+	text := bytes.ReplaceAll(literal[1:len(literal)-1], []byte("''"), []byte("'"))
+	to.Write(appendCopied(to.AvailableBuffer(), text))
+}
+
+// appendCopied adds a text to a line of COPY.
+func appendCopied[T []byte | string](line []byte, text T) []byte {
+	for i := range len(text) {
+		switch c := text[i]; c {
 		case '\\':
-			to.WriteString(`\\`)
+			line = append(line, `\\`...)
 		case '\t':
-			to.WriteString(`\t`)
+			line = append(line, `\t`...)
 		case '\n':
-			to.WriteString(`\n`)
+			line = append(line, `\n`...)
 		case '\r':
-			to.WriteString(`\r`)
+			line = append(line, `\r`...)
 		default:
-			to.WriteByte(c)
+			line = append(line, c)
 		}
 	}
+	return line
 }

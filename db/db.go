@@ -33,6 +33,7 @@ type Options struct {
 	Now      func() time.Time // the one clock; default time.Now
 	Log      *slog.Logger     // default: discard
 	SlowAt   time.Duration    // statements from here on are slow; 0: none is
+	Alone    bool             // one connection, and others are kept out or, on PostgreSQL, noticed: for Restore. ErrInUse when SQLite has others
 	Changed  func(Change)     // told of each commit before whoever made it goes on; it must not take long
 
 	JobsChanged func(JobChange) // the same for jobs
@@ -78,6 +79,9 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	}
 	if err := db.Ping(ctx); err != nil {
 		db.Close()
+		if opts.Alone && db.dialect.isRetryable(err) {
+			return nil, ErrInUse
+		}
 		return nil, err
 	}
 	return db, nil
@@ -104,7 +108,9 @@ func (db *DB) connectPostgres(url string, opts Options) error {
 	config.RuntimeParams["timezone"] = "UTC"
 	pool := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(limitIdle(config)))
 	conns := opts.MaxConns
-	if conns == 0 {
+	if opts.Alone {
+		conns = 1
+	} else if conns == 0 {
 		conns = max(16, 4*runtime.NumCPU())
 	}
 	pool.SetMaxOpenConns(conns)
@@ -136,7 +142,12 @@ const idleTimeout = "idle_in_transaction_session_timeout"
 func (db *DB) connectSQLite(path string, opts Options) error {
 	const common = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(1)" +
 		"&_pragma=cache_size(-65536)&_pragma=mmap_size(268435456)&_pragma=temp_store(MEMORY)"
-	file := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path) + common
+	file := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
+	db.dialect = sqlite{}
+	if opts.Alone {
+		return db.connectAlone(file)
+	}
+	file += common
 	writer, err := sql.Open("sqlite", file+"&_txlock=immediate")
 	if err != nil {
 		return err
@@ -149,9 +160,22 @@ func (db *DB) connectSQLite(path string, opts Options) error {
 	readers := max(4, 2*runtime.NumCPU())
 	reader.SetMaxOpenConns(readers)
 	reader.SetMaxIdleConns(readers)
-	db.dialect = sqlite{}
 	db.write = bun.NewDB(writer, sqlitedialect.New(), bun.WithDiscardUnknownColumns()).WithQueryHook(db.statements)
 	db.read = bun.NewDB(reader, sqlitedialect.New(), bun.WithDiscardUnknownColumns()).WithQueryHook(db.statements)
+	return nil
+}
+
+// connectAlone opens one connection that keeps all others out. Leaving WAL fails while somebody else is there; a rollback journal takes
+// what was there before, where WAL would take all that comes. References are checked at the end, by Restore.
+func (db *DB) connectAlone(file string) error {
+	pool, err := sql.Open("sqlite", file+"?_pragma=busy_timeout(1000)&_pragma=locking_mode(EXCLUSIVE)&_pragma=journal_mode(DELETE)&_pragma=synchronous(FULL)"+
+		"&_pragma=foreign_keys(0)&_pragma=cache_size(-65536)&_txlock=exclusive")
+	if err != nil {
+		return err
+	}
+	pool.SetMaxOpenConns(1)
+	db.write = bun.NewDB(pool, sqlitedialect.New(), bun.WithDiscardUnknownColumns()).WithQueryHook(db.statements)
+	db.read = db.write
 	return nil
 }
 

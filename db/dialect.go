@@ -77,6 +77,33 @@ type dialect interface {
 	// lockMigrations makes other processes that migrate wait until the transaction ends.
 	lockMigrations(ctx context.Context, tx *Tx) error
 
+	// others selects how many other connections there are to the database.
+	others() string
+
+	// steady lets the transaction wait for whoever hands in its data or takes it, and values look the same whatever the server is set to.
+	steady() string
+
+	// columns selects the names and types of a table's columns of which a backup has the values (table).
+	columns() string
+
+	// exported is a column as text, the same on both databases: instants as bun writes them on SQLite, booleans as 0 and 1, bytes as \x….
+	exported(column, typ string) string
+
+	// inCommitOrder says how the rows of events, and those that refer to them, are read so that events are numbered in the order of their commits.
+	inCommitOrder(table string) renumbered
+
+	// drop drops a table or a function, and what depends on it, if it is there.
+	drop(kind, name string) string
+
+	// setAside selects the statements that drop indexes and references of tables, and those that bring them back (tables).
+	setAside() string
+
+	// brokenReferences selects how many rows refer to what is not there, where nothing else says so.
+	brokenReferences() string
+
+	// afterLoading selects the statements that let sequences go on after what rows have.
+	afterLoading() string
+
 	// upkeep are the statements that keep the database quick.
 	upkeep() []string
 
@@ -85,6 +112,13 @@ type dialect interface {
 
 	isUnique(err error) bool
 	isRetryable(err error) bool
+}
+
+// renumbered says how the rows of a table are read with other numbers. The zero value stands for the table as it is.
+type renumbered struct {
+	alias       string // of the table within from, with its dot
+	expressions map[string]string
+	from        string
 }
 
 type postgres struct{}
@@ -162,6 +196,63 @@ func (postgres) trySealing() string { return "SELECT pg_try_advisory_xact_lock(7
 
 func (postgres) complete() string {
 	return "tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+}
+
+// others leaves out the processes of the server.
+func (postgres) others() string {
+	return "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+}
+
+func (postgres) steady() string {
+	return "SET LOCAL " + idleTimeout + " = 0; SET LOCAL statement_timeout = 0; SET LOCAL datestyle = 'ISO'; SET LOCAL bytea_output = 'hex'"
+}
+
+func (postgres) columns() string {
+	return "SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_attribute WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum"
+}
+
+func (postgres) exported(column, typ string) string {
+	switch typ {
+	case "timestamp with time zone":
+		return column + "::text || ':00'" // the time zone of connections is UTC
+	case "boolean":
+		return column + "::int"
+	}
+	return column
+}
+
+// eventNumbers are the events with their places in the order of their commits.
+const eventNumbers = "(SELECT *, row_number() OVER (ORDER BY tx, seq) AS n FROM events)"
+
+// inCommitOrder lets a seal whose event is gone refer to a number that no event has.
+func (postgres) inCommitOrder(table string) renumbered {
+	switch table {
+	case "events":
+		return renumbered{"e.", map[string]string{"seq": "e.n", "tx": "0"}, eventNumbers + " AS e ORDER BY e.n"}
+	case "seals":
+		return renumbered{"s.", map[string]string{"event_seq": "coalesce(e.n, -s.event_seq)", "event_tx": "0"},
+			"seals AS s LEFT JOIN (SELECT seq, row_number() OVER (ORDER BY tx, seq) AS n FROM events) AS e ON e.seq = s.event_seq ORDER BY s.seq"}
+	}
+	return renumbered{}
+}
+
+func (postgres) drop(kind, name string) string {
+	return "DROP " + kind + " IF EXISTS " + name + " CASCADE"
+}
+
+func (postgres) setAside() string {
+	return `SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS gone, format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) AS back
+		FROM pg_constraint WHERE contype = 'f' AND conrelid::regclass::text IN (?0)
+		UNION ALL SELECT format('DROP INDEX %s', indexrelid::regclass), pg_get_indexdef(indexrelid)
+		FROM pg_index WHERE indrelid::regclass::text IN (?0) AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)`
+}
+
+// brokenReferences: bringing back a reference checks it.
+func (postgres) brokenReferences() string { return "SELECT 0" }
+
+func (postgres) afterLoading() string {
+	return `SELECT format('SELECT setval(pg_get_serial_sequence(%L, %L), (SELECT coalesce(max(%I), 0) + 1 FROM %I), false)', table_name, column_name, column_name, table_name)
+		FROM information_schema.columns WHERE table_schema = current_schema() AND is_identity = 'YES'`
 }
 
 func (postgres) upkeep() []string { return []string{"ANALYZE"} }
@@ -257,6 +348,38 @@ func (sqlite) trySealing() string { return "SELECT TRUE" }
 
 // complete: there is one writer, so what is there is complete.
 func (sqlite) complete() string { return "1 = 1" }
+
+// others: a connection that is Alone has kept them out.
+func (sqlite) others() string { return "SELECT 0" }
+
+func (sqlite) steady() string { return "SELECT 1" }
+
+// columns leaves out the name of the row for the search index, which PostgreSQL has no use for.
+func (sqlite) columns() string {
+	return "SELECT name, type FROM pragma_table_info(?) WHERE name <> 'row' ORDER BY cid"
+}
+
+func (sqlite) exported(column, typ string) string {
+	if typ == "BLOB" {
+		return `'\x' || lower(hex(` + column + "))"
+	}
+	return "CAST(" + column + " AS TEXT)"
+}
+
+// inCommitOrder: there is one writer, so events are.
+func (sqlite) inCommitOrder(string) renumbered { return renumbered{} }
+
+// drop: SQLite has no functions of ours, and triggers go with their tables.
+func (sqlite) drop(kind, name string) string { return "DROP " + kind + " IF EXISTS " + name }
+
+func (sqlite) setAside() string {
+	return "SELECT 'DROP INDEX ' || name AS gone, sql AS back FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN (?0)"
+}
+
+func (sqlite) brokenReferences() string { return "SELECT count(*) FROM pragma_foreign_key_check" }
+
+// afterLoading: AUTOINCREMENT heeds the numbers that rows bring along.
+func (sqlite) afterLoading() string { return "SELECT '' WHERE 1 = 0" }
 
 func (sqlite) upkeep() []string {
 	return []string{"PRAGMA analysis_limit = 1000", "ANALYZE", "PRAGMA wal_checkpoint(PASSIVE)"}

@@ -38,8 +38,8 @@ func (db *DB) applyNext(ctx context.Context) (name string, err error) {
 		if err := db.dialect.lockMigrations(ctx, tx); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL)"); err != nil {
-			return fmt.Errorf("create schema_migrations: %w", err)
+		if err := beginMigrations(ctx, tx); err != nil {
+			return err
 		}
 		list, err := db.migrations(ctx, tx)
 		if err != nil {
@@ -54,6 +54,14 @@ func (db *DB) applyNext(ctx context.Context) (name string, err error) {
 		return nil
 	})
 	return name, err
+}
+
+// beginMigrations makes the table that says what is applied.
+func beginMigrations(ctx context.Context, tx *Tx) error {
+	if _, err := tx.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL)"); err != nil {
+		return fmt.Errorf("create schema_migrations: %w", err)
+	}
+	return nil
 }
 
 func (db *DB) apply(ctx context.Context, tx *Tx, name string) error {

@@ -83,6 +83,7 @@ const (
 	DemoCreated        EventType = "system.demo_created"
 	DataSeeded         EventType = "system.seeded"
 	SystemMigrated     EventType = "system.migrated"
+	SystemRestored     EventType = "system.restored"
 	ReportRequested    EventType = "report.requested"
 	ReportFetched      EventType = "report.downloaded"
 	JobRetried         EventType = "job.retried"

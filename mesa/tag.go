@@ -61,7 +61,7 @@ func (e *Event) Moves() []Tag {
 	case UserCreated, UserUpdated, UserDeactivated, UserActivated, RoleGranted, RoleRevoked, PermissionGranted, PermissionDenied, PermissionCleared,
 		AreaCreated, AreaUpdated, AreaDeactivated, AreaReactivated, CatalogueCreated, CatalogueUpdated:
 		return []Tag{TheCatalogue}
-	case DemoCreated, DataSeeded, SystemMigrated, CacheCleared:
+	case DemoCreated, DataSeeded, SystemMigrated, SystemRestored, CacheCleared:
 		return []Tag{Everything}
 	}
 	if e.DocumentID == "" || !e.Type.IsShown() {

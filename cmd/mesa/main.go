@@ -31,6 +31,8 @@ type cli struct {
 	Queries queriesCmd `cmd:"" help:"Print the SQL statements that were slow."`
 	Explain explainCmd `cmd:"" help:"Run a query and print the plan of each SQL statement that it causes."`
 	Audit   auditCmd   `cmd:"" help:"Export the audit trail, or check what was exported."`
+	Backup  backupCmd  `cmd:"" help:"Write the database and the files of reports into one file, while servers run; or check such a file."`
+	Restore restoreCmd `cmd:"" help:"Make the database what a backup says, while no server runs."`
 	Verify  verifyCmd  `cmd:"" help:"Check database, migrations and the consistency of what is stored."`
 	Config  configCmd  `cmd:"" help:"Print the settings in force, secrets left out."`
 	Version versionCmd `cmd:"" help:"Print the version."`

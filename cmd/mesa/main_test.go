@@ -56,7 +56,7 @@ func TestTheCommandLineExplainsItself(t *testing.T) {
 		if code != 0 {
 			t.Errorf("%q: %d", args, code)
 		}
-		for _, command := range []string{"serve", "migrate", "seed", "user create", "user grant", "apikey create", "apikey list", "apikey revoke", "jobs list", "jobs show", "jobs retry", "jobs cancel", "jobs pause", "jobs resume", "jobs stats", "work", "token", "cache stats", "cache clear", "audit export", "audit verify", "verify", "config", "version"} {
+		for _, command := range []string{"serve", "migrate", "seed", "user create", "user grant", "apikey create", "apikey list", "apikey revoke", "jobs list", "jobs show", "jobs retry", "jobs cancel", "jobs pause", "jobs resume", "jobs stats", "work", "token", "cache stats", "cache clear", "audit export", "audit verify", "backup", "restore", "verify", "config", "version"} {
 			if !strings.Contains(stdout, command) {
 				t.Errorf("help does not name %s:\n%s", command, stdout)
 			}
@@ -96,6 +96,9 @@ func TestMistakesAreTold(t *testing.T) {
 		{[]string{"serve", "--documents", "some"}, 2, "require"},
 		{[]string{"apikey", "create", "--name", "ERP"}, 2, "--scope"},
 		{[]string{"apikey", "revoke"}, 2, "--id"},
+		{[]string{"backup", filepath.Join(dir, "b")}, 1, "nothing to back up"},
+		{[]string{"backup", "--check", filepath.Join(dir, "none")}, 1, "no such file"},
+		{[]string{"restore"}, 2, "<file>"},
 		{[]string{"cache", "stats", "--no-cache"}, 1, "run mesa migrate"},
 	} {
 		code, stdout, stderr := typed(t, append(c.args, "--data-dir", filepath.Join(dir, strings.Join(c.args[:1], "")+"-data"))...)
@@ -257,6 +260,14 @@ func TestSettingUp(t *testing.T) {
 // execute runs a statement beside the desk.
 func execute(t *testing.T, url, statement string) {
 	t.Helper()
+	if err := executed(t, url, statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// executed is what the database says to a statement.
+func executed(t *testing.T, url, statement string) error {
+	t.Helper()
 	driver, source := "pgx", url
 	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
 		driver, source = "sqlite", path
@@ -266,9 +277,8 @@ func execute(t *testing.T, url, statement string) {
 		t.Fatal(err)
 	}
 	defer database.Close()
-	if _, err := database.ExecContext(t.Context(), statement); err != nil {
-		t.Fatal(err)
-	}
+	_, err = database.ExecContext(t.Context(), statement)
+	return err
 }
 
 // serve runs the server for as long as do takes and ends it as SIGTERM does.

@@ -79,7 +79,7 @@ var doors = []struct {
 	{library: "github.com/go-co-op/gocron", in: []string{"jobs"}},
 	{library: "github.com/robfig/cron", in: []string{"jobs"}},
 	{library: "github.com/maypok86/otter", in: []string{"cache"}},
-	{library: "github.com/klauspost/compress", in: []string{"cache"}},
+	{library: "github.com/klauspost/compress", in: []string{"cache", "internal/backup"}},
 	{library: "github.com/minio/minio-go", in: []string{"internal/files"}},
 	{library: "github.com/prometheus/client_golang", in: []string{"internal/metrics"}},
 	{library: "github.com/redis/go-redis", in: []string{"cache", "jobs", "internal/bus", "internal/rate", "internal/bench"}, file: "redis"},

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"regexp"
-	"strings"
 	"sync"
 	"time"
 
@@ -45,13 +44,13 @@ func (r *Recording) add(sql, field string, took time.Duration, rows int64) {
 // explainWithin bounds one explanation, which on PostgreSQL executes the statement.
 const explainWithin = 10 * time.Second
 
-// Explain says how the database carries out what was recorded, and what could be better. Only reading is explained. On PostgreSQL each
-// statement is executed once more, in a read-only transaction that is rolled back.
+// Explain says how the database carries out what was recorded, and what could be better. On PostgreSQL each statement that only reads is
+// executed once more, in a read-only transaction that is rolled back; what changes or locks rows is planned without being executed.
 func (db *DB) Explain(ctx context.Context, r *Recording) ([]*mesa.ExplainedStatement, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range r.list {
-		if isReading(s.SQL) {
+		if hasPlan.MatchString(s.SQL) {
 			if err := db.explain(ctx, s); err != nil {
 				return nil, fmt.Errorf("explain: %w", err)
 			}
@@ -61,10 +60,10 @@ func (db *DB) Explain(ctx context.Context, r *Recording) ([]*mesa.ExplainedState
 	return r.list, nil
 }
 
-func isReading(statement string) bool {
-	first, _, _ := strings.Cut(strings.TrimSpace(statement), " ")
-	return strings.EqualFold(first, "SELECT") || strings.EqualFold(first, "WITH")
-}
+var (
+	hasPlan = regexp.MustCompile(`(?i)^\s*(SELECT|WITH|UPDATE|DELETE)\b`)
+	writes  = regexp.MustCompile(`\b(INSERT|UPDATE|DELETE)\b`) // FOR UPDATE, too; told of the shape, which has no literals
+)
 
 func (db *DB) explain(ctx context.Context, s *mesa.ExplainedStatement) error {
 	ctx, cancel := context.WithTimeout(ctx, explainWithin)
@@ -81,10 +80,13 @@ func (db *DB) explain(ctx context.Context, s *mesa.ExplainedStatement) error {
 // muchRead is from how many rows on it matters that they are read one by one.
 const muchRead = 10_000
 
-// explain executes the statement and tells of what it met.
+// explain executes the statement, if it only reads, and tells of what it met.
 func (postgres) explain(ctx context.Context, tx bun.Tx, statement string) (string, []mesa.Advice, error) {
-	var text string
-	if err := tx.QueryRowContext(ctx, "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+statement).Scan(&text); err != nil {
+	how, text := "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ", ""
+	if writes.Match(shape(nil, statement)) {
+		how = "EXPLAIN (FORMAT JSON) "
+	}
+	if err := tx.QueryRowContext(ctx, how+statement).Scan(&text); err != nil {
 		return "", nil, err
 	}
 	plan, err := readPlan(text)

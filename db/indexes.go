@@ -42,7 +42,7 @@ var served = map[string][]string{
 	"derivations_received": {"statistics: areas"},
 	"derivations_sent_at":  {"statistics: areas"},
 	"derivations_open":     {"statistics: areas"},
-	"derivations_assigned": {"work assigned to somebody", "documents of an assignee"},
+	"derivations_assigned": {"work assigned to somebody"},
 
 	"archive_records_document": {"archive records of documents"},
 	"archive_records_active":   nil,

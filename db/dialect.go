@@ -83,8 +83,8 @@ type dialect interface {
 	// upkeep are the statements that keep the database quick.
 	upkeep() []string
 
-	// explain is the plan of a statement that reads, and what could be better about it.
-	explain(ctx context.Context, tx bun.Tx, statement string) (plan string, advice []mesa.Advice, err error)
+	// explain adds to a statement its plan, and what could be better about it.
+	explain(ctx context.Context, tx bun.Tx, k *known, s *mesa.ExplainedStatement) error
 
 	// indexes selects all indexes, see liveIndex.
 	indexes() string

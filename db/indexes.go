@@ -91,7 +91,7 @@ const (
 	IndexInvalid   IndexState = "invalid"   // PostgreSQL did not finish making it: REINDEX INDEX
 	IndexUnused    IndexState = "unused"    // its table has many rows, and no query has used it since PostgreSQL began to count
 	IndexDuplicate IndexState = "duplicate" // another one begins with the same columns
-	IndexUnknown   IndexState = "unknown"   // not of Mesa
+	IndexUnknown   IndexState = "unknown"   // not of Mesa, or of other columns than Mesa's
 )
 
 // IsFault says that the database has to be repaired.
@@ -118,14 +118,19 @@ func (db *DB) Indexes(ctx context.Context) ([]*Index, error) {
 	}
 	wanted, list := madeIndexes(db.Backend()), make([]*Index, 0, len(live))
 	for _, l := range live {
-		list = append(list, l.index(wanted[l.Name] != nil))
-		delete(wanted, l.Name)
+		list = append(list, l.index(wanted[l.Name]))
+	}
+	markDuplicates(list)
+	for _, i := range list {
+		if w := wanted[i.Name]; w != nil {
+			i.Where, i.Definition = w.Where, w.Definition // as we write them
+			delete(wanted, i.Name)
+		}
 	}
 	for _, missing := range wanted {
 		missing.State = IndexMissing
 		list = append(list, missing)
 	}
-	markDuplicates(list)
 	slices.SortFunc(list, func(a, b *Index) int {
 		return cmp.Or(strings.Compare(a.Table, b.Table), strings.Compare(a.Name, b.Name))
 	})
@@ -159,7 +164,7 @@ type liveIndex struct {
 	Scans       *int64
 }
 
-func (l *liveIndex) index(isWanted bool) *Index {
+func (l *liveIndex) index(wanted *Index) *Index {
 	i := &Index{Name: l.Name, Table: l.Table, Columns: l.Columns, Rule: l.Rule, Serves: served[l.Name], Definition: l.Definition, Scans: l.Scans, State: IndexFine}
 	if l.Definition != "" {
 		i.Columns, i.Where = definedAs(l.Definition)
@@ -167,7 +172,7 @@ func (l *liveIndex) index(isWanted bool) *Index {
 	switch {
 	case l.IsInvalid:
 		i.State = IndexInvalid
-	case !isWanted && l.Definition != "":
+	case l.Definition != "" && (wanted == nil || wanted.Columns != i.Columns):
 		i.State = IndexUnknown
 	case l.Rule == "" && l.Scans != nil && *l.Scans == 0 && l.Rows >= muchRead:
 		i.State = IndexUnused
@@ -177,7 +182,7 @@ func (l *liveIndex) index(isWanted bool) *Index {
 
 var (
 	changesIndex = regexp.MustCompile(`(?m)^(?:CREATE( UNIQUE)? INDEX (\w+) ON (\w+)[^;]*|DROP INDEX (\w+));`)
-	cast         = regexp.MustCompile(`::\w+|\bDATE `)
+	cast         = regexp.MustCompile(`\((\d+)\)::\w+|::\w+|\bDATE `)
 )
 
 // madeIndexes are the indexes that the migrations make on a database, by name.
@@ -227,7 +232,7 @@ func definedAs(statement string) (columns, where string) {
 
 // plainColumn is a column or expression without casts and without the parentheses around an expression.
 func plainColumn(text string) string {
-	text = strings.TrimSpace(cast.ReplaceAllString(text, ""))
+	text = strings.TrimSpace(cast.ReplaceAllString(text, "$1"))
 	expression, direction := strings.TrimSuffix(text, " DESC"), ""
 	if expression != text {
 		direction = " DESC"

@@ -42,12 +42,12 @@ func TestTheIndexesAreThoseOfTheCatalogue(t *testing.T) {
 func TestIndexesThatAreMissingDoubledOrUnknownAreTold(t *testing.T) {
 	onMigrated(t, func(t *testing.T, url string, database *db.DB) {
 		fine := indexed(t, database, "documents_due_desc")
-		plant(t, database, "DROP INDEX documents_due_desc", "CREATE INDEX ours ON documents (state, listed_at DESC)", "CREATE INDEX theirs ON documents (notes)",
+		run(t, database, "DROP INDEX documents_due_desc", "CREATE INDEX ours ON documents (state, listed_at DESC)", "CREATE INDEX theirs ON documents (notes)",
 			"CREATE INDEX many_ids ON jobs (id)")
 		if missing := indexed(t, database, "documents_due_desc"); missing.State != db.IndexMissing || missing.Columns != fine.Columns || !missing.State.IsFault() {
 			t.Errorf("missing: %+v, it was %+v", missing, fine)
 		} else {
-			plant(t, database, missing.Definition)
+			run(t, database, missing.Definition)
 		}
 		if again := indexed(t, database, "documents_due_desc"); again.State != db.IndexFine {
 			t.Errorf("made again: %+v", again)
@@ -65,20 +65,4 @@ func TestIndexesThatAreMissingDoubledOrUnknownAreTold(t *testing.T) {
 			t.Errorf("sizes: %v %v", sizes, err)
 		}
 	})
-}
-
-// plant runs statements of a saboteur.
-func plant(t *testing.T, database *db.DB, statements ...string) {
-	t.Helper()
-	err := database.InTx(t.Context(), func(tx *db.Tx) error {
-		for _, statement := range statements {
-			if _, err := tx.NewRaw(statement).Exec(t.Context()); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }

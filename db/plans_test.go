@@ -30,6 +30,7 @@ var planNow = time.Date(2026, time.November, 20, 17, 0, 0, 0, time.UTC)
 
 // office is a database large enough for its planner to choose, with what named queries ask for.
 type office struct {
+	url string
 	*db.DB
 	clerk, head, admin *mesa.Actor
 	area               mesa.AreaID
@@ -173,7 +174,7 @@ var newest = mesa.DocumentOrder{Field: mesa.OrderByRegisteredAt, Direction: mesa
 
 func openOffice(t *testing.T, url string) *office {
 	t.Helper()
-	o := &office{DB: connectOffice(t, url)}
+	o := &office{url: url, DB: connectOffice(t, url)}
 	t.Cleanup(func() { _ = o.Close() })
 	for email, actor := range map[string]**mesa.Actor{"som1": &o.clerk, "jefe.mesa": &o.head, "admin": &o.admin} {
 		user, err := o.UserByEmail(t.Context(), email+"@demo.mesa.pe")

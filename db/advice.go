@@ -28,7 +28,7 @@ func (n planNode) advice(k *known) []mesa.Advice {
 		switch isScan := strings.HasSuffix(n.NodeType, "Seq Scan"); {
 		case n.Loops == 0:
 			return
-		case (isScan && n.Filter != "" || n.Removed > 0) && read >= muchRead && found*10 < read:
+		case n.Relation != "" && n.Filter != "" && read >= muchRead && found*10 < read:
 			warn("%s", k.unserved(n.Relation, n.Index, int64(read), int64(found), n.Filter))
 		case isScan && read >= muchRead:
 			advice = append(advice, wholeTable(n.Relation, int64(read)))

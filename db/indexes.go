@@ -35,7 +35,7 @@ var served = map[string][]string{
 
 	"document_access_grantee": {"what somebody was given in person"},
 
-	"derivations_document": {"derivations of documents", "derivations of documents, a page each", "tray TO_RECEIVE"},
+	"derivations_document": {"derivations of documents", "derivations of documents, a page each"},
 	"derivations_tray":     {"tray TO_RECEIVE", "tray IN_HAND", "tray COPIES", "tray ATTENDED", "counts of the trays"},
 	"derivations_sent":     {"tray SENT", "counts of the trays"},
 	"derivations_handled":  {"statistics: areas"},

@@ -246,7 +246,6 @@ var large = []string{"documents", "document_access", "derivations", "archive_rec
 // wholly are the large tables that a named query may read from one end on, and why.
 var wholly = map[string][]string{
 	"documents, counted":             {"documents"},       // every row may be visible or not; where there are many they are counted in an index
-	"documents with a tag":           {"documents"},       // SQLite has no index on what is in lists
 	"statistics: derivations":        {"derivations"},     // PostgreSQL would rather read all legs once than those of a tenth of the documents one by one
 	"counts of the trays":            {"documents"},       // a small table of documents is read at once for the tray ATTENDED
 	"tray ATTENDED":                  {"documents"},       // the same

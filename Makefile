@@ -18,7 +18,7 @@ GENERATED = graph docs
 GOFILES = find . \( -name node_modules -o -name '.?*' -o -path ./var -o -path ./bin \) -prune -o -name '*.go' -print
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check house bench bench-queues bench-abuse soak fmt fmt-check vet lint generate fresh graphiql clean
+.PHONY: help run build test check house bench bench-queues bench-abuse plans soak fmt fmt-check vet lint generate fresh graphiql clean
 
 help: ## say what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -67,6 +67,15 @@ bench-queues: ## measure background work beside River and Asynq, which it downlo
 
 bench-abuse: build ## attack the program while somebody works beside it, and measure both (BENCH="-seconds 6 -only sign-in")
 	$(GO) run ./internal/bench/abuse $(BENCH)
+
+# How many documents the planners choose over. A million on PostgreSQL take ten minutes to make, and 17 GB in the temporary folder.
+PLANS_SQLITE   ?= 100000
+PLANS_POSTGRES ?= 1000000
+ASK_PLANNER = $(GO) test ./db -count=1 -timeout 2h -v -run '^TestEveryNamedQuery.*/$(1)' -args -plan-table -plan-documents $(2)
+
+plans: ## ask the planners about every named query on large data, and print the table of indexes (PLANS_POSTGRES=300000)
+	$(call ASK_PLANNER,sqlite,$(PLANS_SQLITE))
+	$(WITH_SERVERS) $(call ASK_PLANNER,postgres,$(PLANS_POSTGRES))
 
 soak: ## let everything fail at random under 1,000 jobs, on each database (SOAK="-soak-jobs 300 -soak-kills 30")
 	$(WITH_SERVERS) $(GO) test -tags soak -count=1 -timeout 60m -run "^TestSoak" -v ./cmd/mesa -args $(SOAK)

@@ -89,3 +89,14 @@ func change(t *testing.T, database *db.DB, statement string) {
 		t.Fatalf("%s: %v", statement, err)
 	}
 }
+
+// Who asks for one event gets one, although others are late or due soon.
+func TestDeadlinesKeepToTheirLimit(t *testing.T) {
+	onDemo(t, func(t *testing.T, database *db.DB) {
+		for _, limit := range []int{1, 2} {
+			if n, err := database.NoteDeadlines(t.Context(), limit); err != nil || n != limit {
+				t.Errorf("noted %d of %d, %v", n, limit, err)
+			}
+		}
+	})
+}

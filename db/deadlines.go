@@ -32,6 +32,9 @@ func (db *DB) NoteDeadlines(ctx context.Context, limit int) (n int, err error) {
 			{mesa.DocumentOverdue, mesa.NewDate(1, 1, 1), today.AddDays(-1), "Venció el "},
 			{mesa.DocumentDueSoon, today, cat.Calendar.AmberUntil(today), "Vence el "},
 		} {
+			if n == limit {
+				break // no limit is what SQL has for 0
+			}
 			found, err := tx.noteDeadlines(ctx, notice.event, notice.from, notice.to, notice.text, limit-n)
 			if err != nil {
 				return fmt.Errorf("note deadlines: %w", err)

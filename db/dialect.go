@@ -59,6 +59,9 @@ type dialect interface {
 	// after keeps the events after a place, and says in which order they come.
 	after(t Tail) (where string, args []any, order string)
 
+	// latest is the order of the events backwards.
+	latest() string
+
 	// upTo keeps the events at a place and before.
 	upTo(t Tail) (where string, args []any)
 
@@ -107,8 +110,17 @@ type dialect interface {
 	// upkeep are the statements that keep the database quick.
 	upkeep() []string
 
-	// explain is the plan of a statement that reads, and what could be better about it.
-	explain(ctx context.Context, tx bun.Tx, statement string) (plan string, advice []mesa.Advice, err error)
+	// explain adds to a statement its plan, and what could be better about it.
+	explain(ctx context.Context, tx bun.Tx, k *known, s *mesa.ExplainedStatement) error
+
+	// indexes selects all indexes, see liveIndex.
+	indexes() string
+
+	// indexSizes selects the name and the bytes of each index.
+	indexSizes() string
+
+	// columns selects all columns: table_name, column_name.
+	columns() string
 
 	isUnique(err error) bool
 	isRetryable(err error) bool
@@ -187,6 +199,8 @@ func (postgres) seconds(column string) string {
 func (postgres) after(t Tail) (where string, args []any, order string) {
 	return "(tx, seq) > (?, ?)", []any{t.Tx, t.Seq}, "tx, seq"
 }
+
+func (postgres) latest() string { return "tx DESC, seq DESC" }
 
 func (postgres) upTo(t Tail) (where string, args []any) {
 	return "(tx, seq) <= (?, ?)", []any{t.Tx, t.Seq}
@@ -268,6 +282,24 @@ func (postgres) lockMigrations(ctx context.Context, tx *Tx) error {
 	return err
 }
 
+func (postgres) indexes() string {
+	return `SELECT c.relname AS name, t.relname AS "table", NOT (i.indisvalid AND i.indisready AND i.indislive) AS is_invalid,
+		CASE WHEN k.oid IS NULL THEN pg_get_indexdef(c.oid) ELSE '' END AS definition,
+		coalesce((SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) FROM pg_attribute AS a WHERE a.attrelid = c.oid), '') AS columns,
+		CASE WHEN i.indisprimary THEN 'primary key' WHEN i.indisunique THEN 'unique' ELSE '' END AS rule, CAST(greatest(t.reltuples, 0) AS bigint) AS rows, s.idx_scan AS scans
+		FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_class AS t ON t.oid = i.indrelid
+		LEFT JOIN pg_constraint AS k ON k.conindid = c.oid AND k.contype IN ('p', 'u') LEFT JOIN pg_stat_user_indexes AS s ON s.indexrelid = c.oid
+		WHERE t.relnamespace = current_schema()::regnamespace`
+}
+
+func (postgres) indexSizes() string {
+	return "SELECT relname AS name, pg_relation_size(oid) AS size FROM pg_class WHERE relkind = 'i' AND relnamespace = current_schema()::regnamespace"
+}
+
+func (postgres) columns() string {
+	return "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
+}
+
 func (postgres) isUnique(err error) bool { return pgCode(err) == "23505" }
 
 // isRetryable: serialization failure or deadlock.
@@ -341,6 +373,8 @@ func (sqlite) after(t Tail) (where string, args []any, order string) {
 	return "seq > ?", []any{t.Seq}, "seq"
 }
 
+func (sqlite) latest() string { return "seq DESC" }
+
 func (sqlite) upTo(t Tail) (where string, args []any) { return "seq <= ?", []any{t.Seq} }
 
 // trySealing: a write transaction already has the only write lock.
@@ -394,6 +428,21 @@ func (sqlite) hasTable(name string) string {
 
 // lockMigrations: a write transaction already has the only write lock.
 func (sqlite) lockMigrations(context.Context, *Tx) error { return nil }
+
+func (sqlite) indexes() string {
+	return `SELECT l.name, t.name AS "table", FALSE AS is_invalid, coalesce(s.sql, '') AS definition, (SELECT group_concat(x.name, ', ') FROM pragma_index_info(l.name) AS x) AS columns,
+		CASE WHEN l.origin = 'pk' THEN 'primary key' WHEN l."unique" THEN 'unique' ELSE '' END AS rule, 0 AS rows, NULL AS scans
+		FROM sqlite_schema AS t JOIN pragma_index_list(t.name) AS l LEFT JOIN sqlite_schema AS s ON s.name = l.name AND s.type = 'index'
+		WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name NOT LIKE 'documents_search%'`
+}
+
+func (sqlite) indexSizes() string {
+	return "SELECT d.name, d.pgsize AS size FROM dbstat AS d JOIN sqlite_schema AS s ON s.name = d.name AND s.type = 'index' WHERE d.aggregate = TRUE"
+}
+
+func (sqlite) columns() string {
+	return "SELECT t.name AS table_name, c.name AS column_name FROM sqlite_schema AS t JOIN pragma_table_info(t.name) AS c WHERE t.type = 'table'"
+}
 
 func (sqlite) isUnique(err error) bool {
 	e, ok := errors.AsType[*sqlite3.Error](err)

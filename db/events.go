@@ -35,7 +35,7 @@ func (tx *Tx) AppendEvents(ctx context.Context, events []*mesa.Event) error {
 // TailEnd is the place after all events that are certainly complete now.
 func (db *DB) TailEnd(ctx context.Context) (Tail, error) {
 	var t Tail
-	err := db.read.NewRaw("SELECT tx, seq FROM events WHERE "+db.dialect.complete()+" ORDER BY tx DESC, seq DESC LIMIT 1").Scan(ctx, &t.Tx, &t.Seq)
+	err := db.read.NewRaw("SELECT tx, seq FROM events WHERE "+db.dialect.complete()+" ORDER BY "+db.dialect.latest()+" LIMIT 1").Scan(ctx, &t.Tx, &t.Seq)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return t, fmt.Errorf("end of events: %w", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"regexp"
-	"strings"
 	"sync"
 	"time"
 
@@ -45,14 +44,18 @@ func (r *Recording) add(sql, field string, took time.Duration, rows int64) {
 // explainWithin bounds one explanation, which on PostgreSQL executes the statement.
 const explainWithin = 10 * time.Second
 
-// Explain says how the database carries out what was recorded, and what could be better. Only reading is explained. On PostgreSQL each
-// statement is executed once more, in a read-only transaction that is rolled back.
+// Explain says how the database carries out what was recorded, and what could be better. On PostgreSQL each statement that only reads is
+// executed once more, in a read-only transaction that is rolled back; what changes or locks rows is planned without being executed.
 func (db *DB) Explain(ctx context.Context, r *Recording) ([]*mesa.ExplainedStatement, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	k, err := db.known(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("explain: %w", err)
+	}
 	for _, s := range r.list {
-		if isReading(s.SQL) {
-			if err := db.explain(ctx, s); err != nil {
+		if hasPlan.MatchString(s.SQL) {
+			if err := db.explain(ctx, k, s); err != nil {
 				return nil, fmt.Errorf("explain: %w", err)
 			}
 		}
@@ -61,12 +64,29 @@ func (db *DB) Explain(ctx context.Context, r *Recording) ([]*mesa.ExplainedState
 	return r.list, nil
 }
 
-func isReading(statement string) bool {
-	first, _, _ := strings.Cut(strings.TrimSpace(statement), " ")
-	return strings.EqualFold(first, "SELECT") || strings.EqualFold(first, "WITH")
+var (
+	hasPlan = regexp.MustCompile(`(?i)^\s*(SELECT|WITH|UPDATE|DELETE)\b`)
+	writes  = regexp.MustCompile(`\b(INSERT|UPDATE|DELETE)\b`) // FOR UPDATE, too; told of the shape, which has no literals
+)
+
+// known reads what advice has to know.
+func (db *DB) known(ctx context.Context) (*known, error) {
+	list, err := db.Indexes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var rows []struct{ TableName, ColumnName string }
+	if err := db.read.NewRaw(db.dialect.columns()).Scan(ctx, &rows); err != nil {
+		return nil, err
+	}
+	k := &known{columns: map[string][]string{}, indexes: list}
+	for _, row := range rows {
+		k.columns[row.TableName] = append(k.columns[row.TableName], row.ColumnName)
+	}
+	return k, nil
 }
 
-func (db *DB) explain(ctx context.Context, s *mesa.ExplainedStatement) error {
+func (db *DB) explain(ctx context.Context, k *known, s *mesa.ExplainedStatement) error {
 	ctx, cancel := context.WithTimeout(ctx, explainWithin)
 	defer cancel()
 	tx, err := db.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
@@ -74,55 +94,60 @@ func (db *DB) explain(ctx context.Context, s *mesa.ExplainedStatement) error {
 		return err
 	}
 	defer tx.Rollback()
-	s.Plan, s.Advice, err = db.dialect.explain(ctx, tx, s.SQL)
-	return err
+	return db.dialect.explain(ctx, tx, k, s)
 }
 
 // muchRead is from how many rows on it matters that they are read one by one.
 const muchRead = 10_000
 
-// explain executes the statement and tells of what it met.
-func (postgres) explain(ctx context.Context, tx bun.Tx, statement string) (string, []mesa.Advice, error) {
-	var text string
-	if err := tx.QueryRowContext(ctx, "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+statement).Scan(&text); err != nil {
-		return "", nil, err
+// explain executes the statement, if it only reads, and tells of what it met.
+func (postgres) explain(ctx context.Context, tx bun.Tx, k *known, s *mesa.ExplainedStatement) error {
+	how, text := "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ", ""
+	if writes.Match(shape(nil, s.SQL)) {
+		how = "EXPLAIN (FORMAT JSON) "
+	}
+	if err := tx.QueryRowContext(ctx, how+s.SQL).Scan(&text); err != nil {
+		return err
 	}
 	plan, err := readPlan(text)
 	if err != nil {
-		return "", nil, err
+		return err
 	}
-	return plan.text(), plan.advice(), nil
+	s.Plan, s.Advice = plan.text(), plan.advice(k)
+	return nil
 }
 
 // explain tells of the plan; what it meets is not counted by SQLite, so that whole tables are.
-func (sqlite) explain(ctx context.Context, tx bun.Tx, statement string) (string, []mesa.Advice, error) {
+func (sqlite) explain(ctx context.Context, tx bun.Tx, k *known, s *mesa.ExplainedStatement) error {
 	tables := 0 // a connection that only explains does not notice new indexes; one that reads does
 	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
-		return "", nil, err
+		return err
 	}
-	rows, err := tx.QueryContext(ctx, "EXPLAIN QUERY PLAN "+statement)
+	rows, err := tx.QueryContext(ctx, "EXPLAIN QUERY PLAN "+s.SQL)
 	if err != nil {
-		return "", nil, err
+		return err
 	}
 	defer rows.Close()
 	var steps []planStep
 	for rows.Next() {
-		var s planStep
+		var step planStep
 		var unused int
-		if err := rows.Scan(&s.id, &s.parent, &unused, &s.detail); err != nil {
-			return "", nil, err
+		if err := rows.Scan(&step.id, &step.parent, &unused, &step.detail); err != nil {
+			return err
 		}
-		steps = append(steps, s)
+		steps = append(steps, step)
 	}
 	if err := rows.Err(); err != nil {
-		return "", nil, err
+		return err
 	}
-	advice := adviceOnSteps(steps, func(alias string) (table string, isLarge bool) {
-		n, table := 0, tableOf(statement, alias)
-		err := tx.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM ? LIMIT ?)", bun.Ident(table), muchRead).Scan(&n)
-		return table, err == nil && n == muchRead // what the statement itself makes is no table
+	s.Plan = stepsText(steps)
+	s.Advice = k.adviceOnSteps(steps, s, func(table string) (n int64) {
+		if k.columns[table] == nil || tx.QueryRowContext(ctx, "SELECT count(*) FROM ?", bun.Ident(table)).Scan(&n) != nil {
+			return 0 // what the statement itself makes is no table
+		}
+		return n
 	})
-	return stepsText(steps), advice, nil
+	return nil
 }
 
 var aliased = regexp.MustCompile(`(?i)"?(\w+)"? AS "?(\w+)"?`)

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-
-	"github.com/mesapartes/mesa/mesa"
 )
 
 // planNode is a step of a plan of PostgreSQL, as EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) tells it. Rows are those of one loop.
@@ -58,15 +56,7 @@ func (n planNode) text() string {
 		if n.Index != "" {
 			fmt.Fprintf(&b, " by %s", n.Index)
 		}
-		fmt.Fprintf(&b, " (%.0f rows, %.0f expected", n.Rows, n.PlanRows)
-		if n.Loops != 1 {
-			fmt.Fprintf(&b, ", %.0f times", n.Loops)
-		}
-		fmt.Fprintf(&b, ", %.2f ms, %d pages", n.Ms*max(n.Loops, 1), n.SharedHit+n.SharedRead)
-		if n.SharedRead > 0 {
-			fmt.Fprintf(&b, " of which %d not in memory", n.SharedRead)
-		}
-		b.WriteByte(')')
+		b.WriteString(n.figures())
 		for _, detail := range []struct{ name, text string }{
 			{"index", n.IndexCond}, {"filter", n.Filter}, {"order", strings.Join(n.SortKey, ", ")}, {"sort", n.SortMethod},
 		} {
@@ -79,37 +69,20 @@ func (n planNode) text() string {
 	return b.String()
 }
 
-// misjudged is by which factor an expectation may be wrong.
-const misjudged = 100
-
-// advice says what could be better about the steps of a plan.
-func (n planNode) advice() []mesa.Advice {
-	advice := []mesa.Advice{}
-	warn := func(format string, args ...any) {
-		advice = append(advice, mesa.Advice{Severity: mesa.AdviceWarning, Text: fmt.Sprintf(format, args...)})
+// figures are what a step was expected to find and, if it was executed, found.
+func (n planNode) figures() string {
+	if n.Loops == 0 {
+		return fmt.Sprintf(" (%.0f rows expected)", n.PlanRows)
 	}
-	n.each(0, func(n planNode, _ int) {
-		loops := max(n.Loops, 1)
-		read, found := (n.Rows+n.Removed)*loops, n.Rows*loops
-		switch {
-		case strings.HasSuffix(n.NodeType, "Seq Scan") && read >= muchRead && n.Filter != "" && found*10 < read:
-			warn("%s: %.0f rows read for %.0f: no index serves the filter %s.", n.Relation, read, found, withoutLiterals(n.Filter))
-		case strings.HasSuffix(n.NodeType, "Seq Scan") && read >= muchRead:
-			advice = append(advice, mesa.Advice{Severity: mesa.AdviceInfo, Text: fmt.Sprintf("%s: the whole table is read, %.0f rows.", n.Relation, read)})
-		case n.Index != "" && n.Removed*loops >= muchRead && found*10 < read:
-			warn("%s: %.0f rows read by %s for %.0f: the index does not serve the filter %s.", n.Relation, read, n.Index, found, withoutLiterals(n.Filter))
-		}
-		if n.SpaceType == "Disk" {
-			warn("Sorted on disk, %d kB, by %s: an index in this order, or more work_mem.", n.SpaceUsed, strings.Join(n.SortKey, ", "))
-		}
-		if n.HashBatches > 1 {
-			warn("A hash table did not fit into memory (%d batches): more work_mem.", n.HashBatches)
-		}
-		if wrong := max(n.Rows, 1) / max(n.PlanRows, 1); n.Relation != "" && max(n.Rows, n.PlanRows) >= 1000 && (wrong >= misjudged || wrong <= 1.0/misjudged) {
-			warn("%s: %.0f rows were expected, %.0f came: its statistics are old (ANALYZE %s).", n.Relation, n.PlanRows, n.Rows, n.Relation)
-		}
-	})
-	return advice
+	text := fmt.Sprintf(" (%.0f rows, %.0f expected", n.Rows, n.PlanRows)
+	if n.Loops != 1 {
+		text += fmt.Sprintf(", %.0f times", n.Loops)
+	}
+	text += fmt.Sprintf(", %.2f ms, %d pages", n.Ms*n.Loops, n.SharedHit+n.SharedRead)
+	if n.SharedRead > 0 {
+		text += fmt.Sprintf(" of which %d not in memory", n.SharedRead)
+	}
+	return text + ")"
 }
 
 // planStep is a step of a plan of SQLite.
@@ -130,23 +103,4 @@ func stepsText(steps []planStep) string {
 		fmt.Fprintf(&b, "%s%s\n", strings.Repeat("  ", d), s.detail)
 	}
 	return b.String()
-}
-
-// adviceOnSteps says what could be better; look finds the table of an alias and says whether it has so many rows that reading all matters.
-func adviceOnSteps(steps []planStep, look func(alias string) (table string, isLarge bool)) []mesa.Advice {
-	advice := []mesa.Advice{}
-	for _, s := range steps {
-		words := strings.Fields(s.detail)
-		switch {
-		case len(words) == 2 && words[0] == "SCAN":
-			if table, isLarge := look(words[1]); isLarge {
-				advice = append(advice, mesa.Advice{Severity: mesa.AdviceWarning, Text: fmt.Sprintf("%s: all rows are read, %d or more: no index serves the filter.", table, muchRead)})
-			}
-		case strings.HasPrefix(s.detail, "USE TEMP B-TREE FOR ORDER BY"):
-			advice = append(advice, mesa.Advice{Severity: mesa.AdviceInfo, Text: "What is found is sorted before the first row comes: no index has this order."})
-		case strings.Contains(s.detail, "AUTOMATIC"):
-			advice = append(advice, mesa.Advice{Severity: mesa.AdviceWarning, Text: "An index is built for this statement alone (" + s.detail + "): the table lacks one."})
-		}
-	}
-	return advice
 }

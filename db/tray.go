@@ -64,13 +64,34 @@ func (v *View) trayQuery(t tray, area mesa.AreaID) *bun.SelectQuery {
 	return v.inTray(t, area, q)
 }
 
-// inTray keeps what the actor may see. An area was given access to whatever passes its trays, so those who see by taking part in it
-// need not be asked about each document: that would be most of the work.
+// trayCount counts what is in a tray: the documents, whichever of their legs put them there.
+func (v *View) trayCount(t tray, area mesa.AreaID) *bun.SelectQuery {
+	q, args := v.idb.NewSelect(), v.trayArgs(area)
+	switch {
+	case t.leg == "":
+		return v.trayQuery(t, area).ColumnExpr("count(*)")
+	case t.where == "" && v.seesTray(t, area):
+		return q.TableExpr("derivations AS x").Where(t.leg, args).ColumnExpr("count(DISTINCT x.document_id)")
+	}
+	q = q.TableExpr("documents AS document").Where("document.id IN (SELECT x.document_id FROM derivations AS x WHERE "+t.leg+")", args)
+	if t.where != "" {
+		q = named(q, t.where, args)
+	}
+	return v.inTray(t, area, q).ColumnExpr("count(*)")
+}
+
+// inTray keeps what the actor may see.
 func (v *View) inTray(t tray, area mesa.AreaID, q *bun.SelectQuery) *bun.SelectQuery {
-	if t.box != mesa.TrayWatched && slices.Contains(v.scope.Grantees, string(area)) {
+	if v.seesTray(t, area) {
 		return q
 	}
 	return v.visible(q)
+}
+
+// seesTray says that the actor sees all that is in a tray. An area was given access to whatever passes its trays, so those who see by taking
+// part in it need not be asked about each document: that would be most of the work.
+func (v *View) seesTray(t tray, area mesa.AreaID) bool {
+	return t.box != mesa.TrayWatched && slices.Contains(v.scope.Grantees, string(area))
 }
 
 // named adds a condition with named arguments, if it has any.
@@ -110,7 +131,7 @@ func (v *View) Tray(ctx context.Context, area mesa.AreaID, box mesa.TrayBox, p P
 	}
 	total := 0
 	if p.WithTotal {
-		if err := v.trayQuery(t, area).ColumnExpr("count(*)").Scan(ctx, &total); err != nil {
+		if err := v.trayCount(t, area).Scan(ctx, &total); err != nil {
 			return none, fmt.Errorf("count tray: %w", err)
 		}
 	}
@@ -170,7 +191,7 @@ func (v *View) TrayCounts(ctx context.Context, area mesa.AreaID) ([]*mesa.TrayCo
 	q := v.idb.NewSelect()
 	for i, t := range trays {
 		counts[i] = &mesa.TrayCount{Box: t.box}
-		q = q.ColumnExpr("(?) AS ?", v.trayQuery(t, area).ColumnExpr("count(*)"), bun.Ident(strings.ToLower(string(t.box))))
+		q = q.ColumnExpr("(?) AS ?", v.trayCount(t, area), bun.Ident(strings.ToLower(string(t.box))))
 	}
 	q = q.ColumnExpr("(SELECT count(*) FROM watches AS w WHERE w.user_id = ?) AS followed", v.trayArgs(area).User)
 	into := make([]any, len(counts), len(counts)+1)

@@ -30,6 +30,7 @@ type cli struct {
 	Cache   cacheCmd   `cmd:"" help:"Look at the cache, or clear it."`
 	Queries queriesCmd `cmd:"" help:"Print the SQL statements that were slow."`
 	Explain explainCmd `cmd:"" help:"Run a query and print the plan of each SQL statement that it causes."`
+	Indexes indexesCmd `cmd:"" help:"Print what each index of the database is for, its size and its use."`
 	Audit   auditCmd   `cmd:"" help:"Export the audit trail, or check what was exported."`
 	Backup  backupCmd  `cmd:"" help:"Write the database and the files of reports into one file, while servers run; or check such a file."`
 	Restore restoreCmd `cmd:"" help:"Make the database what a backup says, while no server runs."`

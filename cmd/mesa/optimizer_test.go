@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/internal/testkit"
 )
 
@@ -38,4 +39,42 @@ func TestLookingForWhatIsSlow(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An operator sees what indexes are for, and is told how to make one again that somebody dropped.
+func TestLookingAtTheIndexes(t *testing.T) {
+	testkit.EachClone(t, furnished, furnish(t), func(t *testing.T, url string) {
+		with := func(args ...string) []string { return append(args, "--database-url", url, "--data-dir", t.TempDir()) }
+		shown := works(t, with("indexes")...)
+		for _, part := range []string{"documents_holder", "documents (current_area_id, state, listed_at DESC, id DESC)", "tray TO_DERIVE", "primary key"} {
+			if !strings.Contains(shown, part) {
+				t.Errorf("lacks %q: %s", part, shown)
+			}
+		}
+		drop(t, url, "documents_holder")
+		code, shown, stderr := typed(t, with("indexes")...)
+		if code != 1 || !strings.Contains(shown, "to make it again: CREATE INDEX documents_holder ON documents (") || !strings.Contains(stderr, "1 indexes are missing or invalid") {
+			t.Errorf("exit code %d, %s, %s", code, shown, stderr)
+		}
+		code, lines, _ := typed(t, with("indexes", "--json")...)
+		if code != 1 || !strings.Contains(lines, `"Name":"documents_holder","Table":"documents"`) || !strings.Contains(lines, `"State":"missing"`) {
+			t.Errorf("exit code %d, %s", code, lines)
+		}
+	})
+}
+
+func drop(t *testing.T, url, index string) {
+	t.Helper()
+	database, err := db.Open(t.Context(), url, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer database.Close()
+	err = database.InTx(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.NewRaw("DROP INDEX " + index).Exec(t.Context())
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

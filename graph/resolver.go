@@ -43,7 +43,8 @@ type Resolver struct {
 	Timeout time.Duration // of a query or mutation, statements included; 0 is none
 	Rates   *rate.Limiter // of operations; nil counts none
 
-	subscribers subscribers
+	subscribers tally // subscriptions of each account
+	connections tally // connections that stay open, of each address
 	seats       seats
 	refused     refusals
 }

@@ -34,7 +34,7 @@ run: build ## build and serve the demo institution on http://127.0.0.1:8080 (dat
 	@exec ./bin/mesa serve --demo
 
 build: ## build ./bin/mesa, one static binary
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/mesa ./cmd/mesa
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags "-X main.version=$(VERSION)" -o bin/mesa ./cmd/mesa
 
 # The second clone compiles everything anew, into a cache of its own.
 reproducible: ## build the latest commit in two folders, and fail unless the two binaries are the same

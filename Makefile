@@ -38,11 +38,10 @@ build: ## build ./bin/mesa, one static binary
 
 # The second clone compiles everything anew, into a cache of its own.
 reproducible: ## build the latest commit in two folders, and fail unless the two binaries are the same
-	@dir=$$(mktemp -d) && trap 'chmod -R u+w "$$dir"; rm -rf "$$dir"' EXIT && \
-	for clone in one another/place; do \
-		git clone --quiet . $$dir/$$clone && \
-		GOCACHE=$$dir/cache/$$clone $(MAKE) --no-print-directory -C $$dir/$$clone build || exit 1; \
-	done && cd $$dir && sha256sum one/bin/mesa another/place/bin/mesa && \
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	git clone --quiet . $$dir/one && $(MAKE) --no-print-directory -C $$dir/one build && \
+	git clone --quiet . $$dir/another/place && GOCACHE=$$dir/cache $(MAKE) --no-print-directory -C $$dir/another/place build && \
+	cd $$dir && sha256sum one/bin/mesa another/place/bin/mesa && \
 	cmp one/bin/mesa another/place/bin/mesa && echo "the two are the same, byte for byte"
 
 # Its time is the commit's, so that the same source has the same SBOM.

@@ -1,7 +1,7 @@
 # Mesa. "make" alone says what can be done; "make check" is what the build server runs.
 
 GO      ?= go
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+VERSION ?= $(shell git describe --tags --always --abbrev=12 --dirty 2>/dev/null || echo dev)
 PKG     ?= ./...
 
 # Starts the servers that tests need, and installs them when they are missing (see internal/testkit/run).
@@ -12,13 +12,20 @@ WITH_SERVERS = $(GO) run ./internal/testkit/run --
 # that one package is left out: others have instances of generic functions that the linker would give to the whole program.
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null 2>&1 && echo "-race -gcflags=modernc.org/...=-d=checkptr=0 -gcflags=modernc.org/sqlite/lib='-race=0 -d=checkptr=0'")
 
+# Tools that are downloaded when they are asked for; go.mod knows nothing of them.
+CYCLONEDX   = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+# Where govulncheck finds what is known; a copy of the database on this machine is file:///FOLDER.
+VULNDB ?= https://vuln.go.dev
+
 # Folders that "make generate" writes into.
 GENERATED = graph docs
 
 GOFILES = find . \( -name node_modules -o -name '.?*' -o -path ./var -o -path ./bin \) -prune -o -name '*.go' -print
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check house bench bench-queues bench-abuse plans soak fmt fmt-check vet lint generate fresh graphiql clean
+.PHONY: help run build test check house bench bench-queues bench-abuse plans soak reproducible sbom vulncheck fmt fmt-check vet lint generate fresh graphiql clean
 
 help: ## say what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,7 +34,27 @@ run: build ## build and serve the demo institution on http://127.0.0.1:8080 (dat
 	@exec ./bin/mesa serve --demo
 
 build: ## build ./bin/mesa, one static binary
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/mesa ./cmd/mesa
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags "-X main.version=$(VERSION)" -o bin/mesa ./cmd/mesa
+
+# The second clone compiles everything anew, into a cache of its own.
+reproducible: ## build the latest commit in two folders, and fail unless the two binaries are the same
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	git clone --quiet . $$dir/one && $(MAKE) --no-print-directory -C $$dir/one build && \
+	git clone --quiet . $$dir/another/place && GOCACHE=$$dir/cache $(MAKE) --no-print-directory -C $$dir/another/place build && \
+	cd $$dir && sha256sum one/bin/mesa another/place/bin/mesa && \
+	cmp one/bin/mesa another/place/bin/mesa && echo "the two are the same, byte for byte"
+
+# Its time is the commit's, so that the same source has the same SBOM.
+sbom: ## write ./bin/mesa.cdx.json, the CycloneDX list of what is in the binary, with licences
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) run $(CYCLONEDX) app -json -licenses -assert-licenses -std -noserial -main cmd/mesa -output bin/mesa.cdx.json .
+	@at=$$(TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null) && \
+	sed -i.new "s/\"timestamp\": \"[^\"]*\"/\"timestamp\": \"$$at\"/" bin/mesa.cdx.json && rm bin/mesa.cdx.json.new; ls -l bin/mesa.cdx.json
+
+# The binary rather than the source: commands are called by reflection, of which the call graph of the source knows nothing.
+vulncheck: build ## look for known vulnerabilities in what is linked into ./bin/mesa (needs the network)
+	@$(GO) run $(GOVULNCHECK) -db $(VULNDB) -mode binary bin/mesa; code=$$?; \
+	[ $$code = 0 ] || echo "make vulncheck: NOT clean, or not checked at all: see above. It needs $(VULNDB); a copy on this machine is VULNDB=file:///FOLDER" >&2; exit $$code
 
 test: ## run all tests on SQLite and a private PostgreSQL, Redis and S3 server (PKG=./db for some of them)
 	@[ -n "$(RACE)" ] || echo "make test: the race detector is OFF: it needs cgo and a C compiler (Debian: apt-get install gcc libc6-dev)"

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
@@ -337,24 +338,32 @@ func TestASlowLoris(t *testing.T) {
 	}
 }
 
-// A thousand sockets that ask for nothing cost memory and nothing else.
+// A thousand sockets that ask for nothing cost memory and nothing else, and where that is the most that an address may have, it gets no more.
 func TestAThousandIdleSockets(t *testing.T) {
 	w := open(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)))
+	w.web.Resolver.Limits = graph.Limits{graph.LimitConnections: 1000}
+	w.web.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	server, token := w.listening(t), w.token("mesa1")
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	from := func(address string) (*websocket.Conn, *http.Response, error) {
+		conn, res, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(server.URL, "http")+"/graphql",
+			&websocket.DialOptions{Subprotocols: []string{transportWS}, HTTPHeader: http.Header{"X-Forwarded-For": {address}}})
+		if conn != nil {
+			t.Cleanup(func() { _ = conn.CloseNow() })
+		}
+		return conn, res, err
+	}
+	var latest *websocket.Conn
 	for range 1000 {
-		conn, res, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(server.URL, "http")+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
+		conn, _, err := from("203.0.113.7")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if res.Body != nil {
-			res.Body.Close()
-		}
-		defer conn.CloseNow()
+		latest = conn
 		if err := wsjson.Write(ctx, conn, map[string]any{"type": "connection_init"}); err != nil {
 			t.Fatal(err)
 		}
@@ -371,5 +380,34 @@ func TestAThousandIdleSockets(t *testing.T) {
 	t.Logf("%d KiB for each socket and its client; a request beside them: %v", each, time.Since(began))
 	if rec.Code != 200 || each > 200 {
 		t.Errorf("%d KiB each, %d %s", each, rec.Code, rec.Body)
+	}
+
+	_, res, err := from("203.0.113.7")
+	if err == nil || res.StatusCode != http.StatusTooManyRequests {
+		t.Fatalf("one more socket: %v", err)
+	}
+	if body, _ := io.ReadAll(res.Body); !bytes.Contains(body, []byte(`"field":"connections"`)) || !bytes.Contains(body, []byte(`"limit":1000`)) {
+		t.Errorf("one more socket is told %s", body)
+	}
+	stream, _ := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/graphql?query={__typename}", nil)
+	stream.Header = http.Header{"Accept": {"text/event-stream"}, "X-Forwarded-For": {"203.0.113.7"}}
+	if res, err = server.Client().Do(stream); err != nil || res.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("a stream besides: %v %v", res, err)
+	}
+	res.Body.Close()
+	if _, _, err := from("203.0.113.8"); err != nil {
+		t.Errorf("another address: %v", err)
+	}
+	if n := w.web.Resolver.Refusals()["connections"]; n != 2 {
+		t.Errorf("%d refusals were counted", n)
+	}
+	_ = latest.CloseNow()
+	for begun := time.Now(); ; { // until the server has seen it
+		if _, _, err := from("203.0.113.7"); err == nil {
+			break
+		}
+		if time.Since(begun) > patience {
+			t.Fatal("a socket that is closed makes no room")
+		}
 	}
 }

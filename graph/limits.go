@@ -20,18 +20,22 @@ type Limit string
 
 // The limits.
 const (
-	LimitBody          Limit = "body"
-	LimitVariables     Limit = "variables"
-	LimitTokens        Limit = "tokens"
-	LimitFragments     Limit = "fragments"
-	LimitDirectives    Limit = "directives"
-	LimitAliases       Limit = "aliases"
-	LimitRootFields    Limit = "rootFields"
-	LimitDepth         Limit = "depth"
-	LimitIntrospection Limit = "introspection"
-	LimitCost          Limit = "cost"
-	LimitOperations    Limit = "operations"
-	LimitSubscriptions Limit = "subscriptions"
+	LimitBody             Limit = "body"
+	LimitVariables        Limit = "variables"
+	LimitTokens           Limit = "tokens"
+	LimitFragments        Limit = "fragments"
+	LimitDirectives       Limit = "directives"
+	LimitAliases          Limit = "aliases"
+	LimitRootFields       Limit = "rootFields"
+	LimitDepth            Limit = "depth"
+	LimitIntrospection    Limit = "introspection"
+	LimitCost             Limit = "cost"
+	LimitOperations       Limit = "operations"
+	LimitSubscriptions    Limit = "subscriptions"
+	LimitConnections      Limit = "connections"
+	LimitMessage          Limit = "message"
+	LimitSocketOperations Limit = "socketOperations"
+	LimitSocketIdle       Limit = "socketIdle"
 )
 
 // LimitTable is every limit in the order in which they are looked at. Whoever exceeds one is told LIMIT_EXCEEDED, the number in
@@ -53,6 +57,10 @@ var LimitTable = []struct {
 	{LimitCost, 50_000, "fields, each as often as the lists around it can be long; `__schema` costs 5,000"},
 	{LimitOperations, 16, "queries and mutations of one account, key or (without either) address that run at the same time in a process; more wait for 2 seconds and are RATE_LIMITED then"},
 	{LimitSubscriptions, 100, "subscriptions of one account or key in a process"},
+	{LimitConnections, 500, "WebSockets and event streams that are open from one address in a process; one more is refused with 429 before it opens"},
+	{LimitMessage, 64 << 10, "bytes of a message on a WebSocket; a larger one closes it (1009)"},
+	{LimitSocketOperations, 100, "operations that run at the same time on a WebSocket"},
+	{LimitSocketIdle, 300, "seconds without an operation after which a WebSocket is closed (1000)"},
 }
 
 // Limits are the numbers in force. One that is not there holds as in LimitTable.
@@ -117,6 +125,10 @@ func (l Limits) exceeded(name Limit, have int) *mesa.Error {
 		e = mesa.Fail(mesa.LimitExceeded, field, "La consulta cuesta %d; el máximo es %d. Pida páginas más pequeñas.", have, most)
 	case LimitSubscriptions:
 		e = mesa.Fail(mesa.LimitExceeded, field, "Tiene %d suscripciones abiertas; cierre alguna.", most)
+	case LimitConnections:
+		e = mesa.Fail(mesa.LimitExceeded, field, "Desde su dirección hay %d conexiones abiertas; cierre alguna.", most)
+	case LimitSocketOperations:
+		e = mesa.Fail(mesa.LimitExceeded, field, "Esta conexión tiene %d operaciones en curso; espere o cierre alguna.", most)
 	}
 	return e.With("limit", most)
 }

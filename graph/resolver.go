@@ -44,7 +44,8 @@ type Resolver struct {
 	NoWriters bool          // leave all answers to the executor, to compare
 	Rates     *rate.Limiter // of operations; nil counts none
 
-	subscribers subscribers
+	subscribers tally // subscriptions of each account
+	connections tally // connections that stay open, of each address
 	seats       seats
 	refused     refusals
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/mesapartes/mesa/cache"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -28,13 +29,8 @@ var _ graphql.Transport = overSocket{}
 
 const subprotocol = "graphql-transport-ws"
 
-// Bounds of a socket.
-const (
-	maxSocketMessage    = 64 << 10 // bytes
-	maxSocketOperations = 100      // at a time
-	socketInitTimeout   = 5 * time.Second
-	socketIdleTimeout   = 5 * time.Minute // without an operation
-)
+// socketInitTimeout is how long a client may take to say who it is.
+const socketInitTimeout = 5 * time.Second
 
 // socketWriteTimeout is how long a client may leave a message unread before its socket is closed. Tests shorten it.
 var socketWriteTimeout = 10 * time.Second
@@ -80,11 +76,17 @@ func (overSocket) Supports(r *http.Request) bool { return WantsSocket(r) }
 
 // Do talks with a client until one of the two closes the socket.
 func (t overSocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	if tooMany := t.connect(r.Context()); tooMany != nil {
+		w.Header().Set("Content-Type", plainJSON+"; charset=utf-8")
+		x := &exchange{overHTTP: overHTTP{t.front}, exec: exec, w: w, r: r, start: time.Now(), outcome: cache.Bypass}
+		x.reject(r.Context(), http.StatusTooManyRequests, tooMany)
+		return
+	}
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{subprotocol}, OriginPatterns: t.origins})
 	if err != nil {
 		return // the client has been told
 	}
-	conn.SetReadLimit(maxSocketMessage) // beyond it the socket is closed with 1009
+	conn.SetReadLimit(int64(t.Limits.Of(LimitMessage))) // beyond it the socket is closed with 1009
 	ctx, cancel := context.WithCancel(r.Context())
 	s := &socket{overSocket: t, exec: exec, conn: conn, ctx: ctx, cancel: cancel, header: r.Header, active: map[string]*socketOperation{}}
 	if conn.Subprotocol() != subprotocol {
@@ -224,9 +226,8 @@ func (s *socket) subscribe(id string, payload json.RawMessage) *farewell {
 	switch {
 	case s.active[id] != nil:
 		return subscriberTaken(id)
-	case s.running >= maxSocketOperations:
-		e := mesa.Fail(mesa.LimitExceeded, "", "Esta conexión tiene %d operaciones en curso; espere o cierre alguna.", maxSocketOperations)
-		s.write(errorMessage(id, gqlerror.List{refuse(s.ctx, e.With("limit", maxSocketOperations))}))
+	case s.running >= s.Limits.Of(LimitSocketOperations):
+		s.write(errorMessage(id, gqlerror.List{s.exceeded(s.ctx, s.Limits.exceeded(LimitSocketOperations, 0))}))
 		return nil
 	}
 	op := &socketOperation{id: id}
@@ -379,7 +380,7 @@ func (s *socket) watch(aborted, closed <-chan struct{}) {
 // check asks the client whether it still is there.
 func (s *socket) check(now time.Time) *farewell {
 	s.mu.Lock()
-	isIdle := s.running == 0 && !s.quiet.IsZero() && now.Sub(s.quiet) >= socketIdleTimeout
+	isIdle := s.running == 0 && !s.quiet.IsZero() && now.Sub(s.quiet) >= time.Duration(s.Limits.Of(LimitSocketIdle))*time.Second
 	s.mu.Unlock()
 	switch {
 	case isIdle:

@@ -321,7 +321,7 @@ func TestASocketWhoseTokenRanOut(t *testing.T) {
 func (w *world) inMemory(t *testing.T) (client *http.Client, stop func()) {
 	listener := pipes{make(chan net.Conn), make(chan struct{})}
 	feed := bus.New(w.db, slog.New(slog.DiscardHandler))
-	site := &web.Server{Resolver: &graph.Resolver{DB: w.db, Desk: w.desk, Feed: feed, Jobs: w.signals, Log: w.web.Log}, Log: w.web.Log}
+	site := &web.Server{Resolver: &graph.Resolver{DB: w.db, Desk: w.desk, Feed: feed, Jobs: w.signals, Log: w.web.Log, Limits: w.web.Resolver.Limits}, Log: w.web.Log}
 	server := &http.Server{Handler: site.Handler()}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = server.Serve(listener) }()
@@ -418,5 +418,37 @@ func TestSocketsThatDoNothing(t *testing.T) {
 			break
 		}
 		after(t, begun, 7*time.Minute)
+	})
+}
+
+func TestAnOperatorSetsTheBoundsOfSockets(t *testing.T) {
+	t.Parallel()
+	w := open(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)))
+	limits, err := graph.ParseLimits([]string{"message=300", "socketOperations=1", "socketIdle=40"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.web.Resolver.Limits = limits
+	server, token := w.listening(t), w.token("jefe.mesa")
+	c := begin(t, server, token)
+	c.say(subscribeTo("1", fmt.Sprintf(endless, w.area(t, "OPP"))), subscribeTo("2", "{ __typename }"))
+	if text := c.hears("error"); !strings.Contains(text, `"id":"2"`) || !strings.Contains(text, `"field":"socketOperations"`) || !strings.Contains(text, `"limit":1`) {
+		t.Error(text)
+	}
+	c.say(`{"type": "ping", "payload": {"x": "` + strings.Repeat("x", 300) + `"}}`)
+	c.closed(websocket.StatusMessageTooBig, "")
+	synctest.Test(t, func(t *testing.T) {
+		client, stop := w.inMemory(t)
+		begun := time.Now()
+		c := dialWith(t, client, "http://mesa", transportWS)
+		c.say(initOf(""))
+		c.hears("connection_ack")
+		c.hears("ping")
+		c.say(`{"type": "pong"}`)
+		c.closed(websocket.StatusNormalClosure, "Idle")
+		if took := time.Since(begun); took != 40*time.Second {
+			t.Errorf("idle for %v", took)
+		}
+		stop()
 	})
 }

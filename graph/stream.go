@@ -15,6 +15,10 @@ import (
 // stream answers with server-sent events: graphql-sse, a connection for each operation
 // (https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md).
 func (x *exchange) stream(ctx context.Context) {
+	if tooMany := x.connect(ctx); tooMany != nil {
+		x.reject(ctx, http.StatusTooManyRequests, tooMany)
+		return
+	}
 	op, errs := x.operation(ctx)
 	if errs != nil {
 		x.media = []string{eventStream}

@@ -7,30 +7,32 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/mesapartes/mesa/mesa"
 )
 
-// subscribers counts the subscriptions of each account.
-type subscribers struct {
+// tally counts what each account or address has open.
+type tally struct {
 	mu    sync.Mutex
 	count map[string]int
 }
 
 // enter counts one more until ctx ends; false when there are most already.
-func (s *subscribers) enter(ctx context.Context, account string, most int) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.count[account] >= most {
+func (t *tally) enter(ctx context.Context, who string, most int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.count[who] >= most {
 		return false
 	}
-	if s.count == nil {
-		s.count = map[string]int{}
+	if t.count == nil {
+		t.count = map[string]int{}
 	}
-	s.count[account]++
+	t.count[who]++
 	context.AfterFunc(ctx, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.count[account]--; s.count[account] == 0 {
-			delete(s.count, account)
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.count[who]--; t.count[who] == 0 {
+			delete(t.count, who)
 		}
 	})
 	return true
@@ -43,4 +45,13 @@ func (r *Resolver) boundSubscriptions(ctx context.Context, next graphql.Operatio
 		return next(ctx)
 	}
 	return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{r.exceeded(ctx, r.Limits.exceeded(LimitSubscriptions, 0))}})
+}
+
+// connect counts a connection that stays open, until ctx ends; the error when there are too many from its address.
+func (r *Resolver) connect(ctx context.Context) *mesa.Error {
+	if r.connections.enter(ctx, peerOf(ctx).address, r.Limits.Of(LimitConnections)) {
+		return nil
+	}
+	r.refused.add(string(LimitConnections))
+	return r.Limits.exceeded(LimitConnections, 0)
 }

@@ -8,7 +8,7 @@ import (
 
 func TestASubscriptionThatEndsMakesRoomForAnother(t *testing.T) {
 	const most = 100
-	var s subscribers
+	var s tally
 	ctx, end := context.WithCancel(t.Context())
 	for range most {
 		if !s.enter(ctx, "usr_1", most) {

@@ -147,6 +147,7 @@ var english = map[string]string{
 	"El PTP tiene de 5 a 15 letras mayúsculas o dígitos.":                  "A PTP has 5 to 15 capital letters or digits.",
 	"El pasaporte tiene de 5 a 15 letras mayúsculas o dígitos.":            "A passport has 5 to 15 capital letters or digits.",
 
+	"Desde su dirección hay %d conexiones abiertas; cierre alguna.":                "There are %d connections open from your address; close one.",
 	"Tiene %d suscripciones abiertas; cierre alguna.":                              "You have %d subscriptions open; close one.",
 	"Se pidió %d de «%s»; el máximo es %d.":                                        "You asked for %d of “%s”; %d is the most.",
 	"La solicitud supera %d bytes.":                                                "The request is larger than %d bytes.",

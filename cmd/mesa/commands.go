@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -363,51 +361,4 @@ func verifyCache(out *streams, s *settings, c *cache.Cache) error {
 		fmt.Fprintf(out.stdout, "✓ cache: kept and forgotten\n✓ Redis: round trip %s, policy %s\n", found.RoundTrip.Round(time.Microsecond), cmp.Or(found.Policy, "not told"))
 	}
 	return nil
-}
-
-// version is set by the build.
-var version = "dev"
-
-type versionCmd struct{}
-
-// Run prints what was built, from what and with what.
-func (versionCmd) Run(out *streams, _ *settings) error {
-	revision, _ := revision()
-	if revision != "" {
-		revision = " " + revision
-	}
-	fmt.Fprintf(out.stdout, "mesa %s%s %s %s/%s\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return nil
-}
-
-// revision is what the program was built from, "" when the build did not note it, and whether there were changes.
-func revision() (revision string, modified bool) {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "", false
-	}
-	for _, kv := range info.Settings {
-		switch kv.Key {
-		case "vcs.revision":
-			revision = kv.Value
-		case "vcs.modified":
-			modified = kv.Value == "true"
-		}
-	}
-	return revision, modified
-}
-
-// build names this build. Builds that nobody can tell apart by their source are told apart by the time of the file.
-func build() string {
-	revision, modified := revision()
-	name := version + " " + revision
-	if revision != "" && !modified {
-		return name
-	}
-	if path, err := os.Executable(); err == nil {
-		if info, err := os.Stat(path); err == nil {
-			name += " " + info.ModTime().UTC().Format(time.RFC3339Nano)
-		}
-	}
-	return name
 }

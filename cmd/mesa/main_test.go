@@ -65,7 +65,7 @@ func TestTheCommandLineExplainsItself(t *testing.T) {
 	if code, stdout, _ := typed(t, "serve", "--help"); code != 0 || !strings.Contains(stdout, "MESA_ADDR_FILE") {
 		t.Errorf("serve --help is %d:\n%s", code, stdout)
 	}
-	if stdout := works(t, "version"); !regexp.MustCompile(`^mesa \S+ .*go1\.`).MatchString(stdout) {
+	if stdout := works(t, "version"); !regexp.MustCompile(`^mesa \S+\n(.+\n)* .*go1\.`).MatchString(stdout) {
 		t.Errorf("version prints %q", stdout)
 	}
 }

@@ -119,13 +119,19 @@ func startTwo(t *testing.T) *twoProcesses {
 	p.flags = []string{"--database-url", database, "--redis-url", p.redis.URL, "--no-graphiql", "--metrics-addr", "127.0.0.1:0"}
 	p.one, p.two = startProcess(t, p.flags...), startProcess(t, p.flags...)
 	p.token = strings.TrimSpace(works(t, "token", "--email", "jefe.mesa@demo.mesa.pe", "--database-url", database))
-	body, _ := p.one.must(p.token, latest, nil)
-	found := regexp.MustCompile(`"id":"(doc_\w+)","availableActions":\["UPDATE"`).FindStringSubmatch(body) // not one of the other desk
-	if found == nil {
-		t.Fatalf("no document: %s", body)
-	}
-	p.document = found[1]
+	p.document = p.one.editable(p.token)
 	return p
+}
+
+// editable is a document that somebody may change: not one of the other desk.
+func (s *server) editable(token string) string {
+	s.t.Helper()
+	body, _ := s.must(token, latest, nil)
+	found := regexp.MustCompile(`"id":"(doc_\w+)","availableActions":\["UPDATE"`).FindStringSubmatch(body)
+	if found == nil {
+		s.t.Fatalf("no document: %s", body)
+	}
+	return found[1]
 }
 
 // read asks a process for the notes.

@@ -68,7 +68,7 @@ func serveProgram(database *db.DB, kept *cache.Cache) (*site, error) {
 	s := &site{feed: bus.New(database, log), number: map[string]int{}, handler: http.NewServeMux(), base: "http://" + listener.Addr().String()}
 	s.feed.Confirm = kept.Confirm
 	program := &web.Server{Log: log, Resolver: &graph.Resolver{
-		DB: database, Desk: work.New(database, log), Feed: s.feed, Log: log, Cache: kept, Limits: graph.Limits{graph.LimitSubscriptions: 10_000, graph.LimitOperations: 1000},
+		DB: database, Desk: work.New(database, log), Feed: s.feed, Log: log, Cache: kept, Limits: graph.Limits{graph.LimitSubscriptions: 10_000, graph.LimitOperations: 1000, graph.LimitConnections: 20_000},
 	}}
 	s.handler.Handle("/graphql", program.Handler())
 	s.http = &http.Server{Handler: s.handler, ReadHeaderTimeout: time.Hour} // a connection may be opened and not needed

@@ -9,7 +9,7 @@ import (
 
 func limits() string {
 	var b strings.Builder
-	b.WriteString("# Limits\n\nPrinted from `graph/limits.go` and `graph/rates.go` by `make generate`.\n\n## Of one operation\n\n" +
+	b.WriteString("# Limits\n\nPrinted from `graph/limits.go` and `graph/rates.go` by `make generate`.\n\n## Of one operation or connection\n\n" +
 		"What exceeds one is refused before it is executed: `LIMIT_EXCEEDED`, with the number in `extensions.limit` and the name in `extensions.field`.\n" +
 		"`MESA_LIMITS=depth=12,cost=80000` changes some of them; `MESA_OPERATION_TIMEOUT` (30s) ends what takes longer (`TIMEOUT`).\n\n| limit | default | counts |\n|---|--:|---|\n")
 	for _, row := range graph.LimitTable {

@@ -15,7 +15,7 @@ func main() {
 	if len(os.Args) != 2 {
 		log.Fatal("usage: docs FOLDER")
 	}
-	for name, text := range map[string]string{"permissions.md": permissions(), "errors.md": errorCodes(), "states.md": states(), "caching.md": caching(), "limits.md": limits()} {
+	for name, text := range map[string]string{"permissions.md": permissions(), "errors.md": errorCodes(), "states.md": states(), "caching.md": caching(), "limits.md": limits(), "licences.md": licences()} {
 		if err := os.WriteFile(filepath.Join(os.Args[1], name), []byte(text), 0o644); err != nil {
 			log.Fatal(err)
 		}

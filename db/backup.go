@@ -68,7 +68,7 @@ type column struct{ Name, Type string }
 
 // columns lists those columns of a table that a backup has; none when the table is not there.
 func (db *DB) columns(ctx context.Context, from bun.IDB, table string) (list []column, err error) {
-	if err := from.NewRaw(db.dialect.columns(), table).Scan(ctx, &list); err != nil {
+	if err := from.NewRaw(db.dialect.savedColumns(), table).Scan(ctx, &list); err != nil {
 		return nil, fmt.Errorf("read the columns of %s: %w", table, err)
 	}
 	return list, nil

@@ -86,8 +86,8 @@ type dialect interface {
 	// steady lets the transaction wait for whoever hands in its data or takes it, and values look the same whatever the server is set to.
 	steady() string
 
-	// columns selects the names and types of a table's columns of which a backup has the values (table).
-	columns() string
+	// savedColumns selects the names and types of a table's columns of which a backup has the values (table).
+	savedColumns() string
 
 	// exported is a column as text, the same on both databases: instants as bun writes them on SQLite, booleans as 0 and 1, bytes as \x….
 	exported(column, typ string) string
@@ -221,7 +221,7 @@ func (postgres) steady() string {
 	return "SET LOCAL " + idleTimeout + " = 0; SET LOCAL statement_timeout = 0; SET LOCAL datestyle = 'ISO'; SET LOCAL bytea_output = 'hex'"
 }
 
-func (postgres) columns() string {
+func (postgres) savedColumns() string {
 	return "SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_attribute WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum"
 }
 
@@ -388,8 +388,8 @@ func (sqlite) others() string { return "SELECT 0" }
 
 func (sqlite) steady() string { return "SELECT 1" }
 
-// columns leaves out the name of the row for the search index, which PostgreSQL has no use for.
-func (sqlite) columns() string {
+// savedColumns leaves out the name of the row for the search index, which PostgreSQL has no use for.
+func (sqlite) savedColumns() string {
 	return "SELECT name, type FROM pragma_table_info(?) WHERE name <> 'row' ORDER BY cid"
 }
 

@@ -3,6 +3,7 @@
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --abbrev=12 --dirty 2>/dev/null || echo dev)
 PKG     ?= ./...
+FUZZTIME ?= 30s
 
 # Starts the servers that tests need, and installs them when they are missing (see internal/testkit/run).
 WITH_SERVERS = $(GO) run ./internal/testkit/run --
@@ -25,7 +26,7 @@ GENERATED = graph docs
 GOFILES = find . \( -name node_modules -o -name '.?*' -o -path ./var -o -path ./bin \) -prune -o -name '*.go' -print
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check house bench bench-queues bench-abuse plans soak reproducible sbom vulncheck fmt fmt-check vet lint generate fresh graphiql clean
+.PHONY: help run build test check house bench bench-queues bench-abuse plans soak fuzz reproducible sbom vulncheck fmt fmt-check vet lint generate fresh graphiql clean
 
 help: ## say what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -106,6 +107,14 @@ plans: ## ask the planners about every named query on large data, and print the 
 
 soak: ## let everything fail at random under 1,000 jobs, on each database (SOAK="-soak-jobs 300 -soak-kills 30")
 	$(WITH_SERVERS) $(GO) test -tags soak -count=1 -timeout 60m -run "^TestSoak" -v ./cmd/mesa -args $(SOAK)
+
+# SQLite's inside is C turned into Go, not ours to explore; following its branches would take most of the time.
+fuzz: ## send hostile operations in many rounds, then run each fuzz target (FUZZTIME=30s; MESA_FUZZ_SEED=7 repeats a run)
+	MESA_FUZZ_SEED=$${MESA_FUZZ_SEED:-$$(date +%s)} MESA_FUZZ_ROUNDS=$${MESA_FUZZ_ROUNDS:-200} $(WITH_SERVERS) \
+		$(GO) test -count=1 -timeout 60m -run '^TestNoOperationBreaksTheServer$$' -v ./graph
+	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z]+' . | sed 's|/[^/]*:func | |' | while read -r dir name; do \
+		echo "$$name in $$dir"; $(GO) test -gcflags=modernc.org/...=-d=libfuzzer=0 -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$dir </dev/null || exit 1; \
+	done
 
 generate: ## write the generated code anew
 	$(GO) generate ./...

@@ -179,7 +179,7 @@ func check(schema *ast.Schema, limits Limits, text string) (*ast.QueryDocument, 
 	case len(doc.Operations) == 0:
 		return nil, errors.New("the text has no operation")
 	}
-	if errs := validator.ValidateWithRules(schema, doc, nil); len(errs) > 0 {
+	if errs := validator.ValidateWithRules(schema, doc, textRules()); len(errs) > 0 {
 		return nil, errs[0]
 	}
 	m := measure{fragments: map[string]weight{}}

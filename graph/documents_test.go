@@ -332,6 +332,7 @@ func FuzzManifest(f *testing.F) {
 		}
 		f.Add(b)
 	}
+	f.Add([]byte(`{"a": "{ calendar(from: 9999999999999999999, to: 1e999) { date } }"}`))
 	f.Add([]byte(`{"a": "{ __typename }", "a": "{ node(id: 1) { ... @include(if: true) { id } } }"} `))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d := load(t, DocumentsAllow)

@@ -35,10 +35,10 @@ func (r *Resolver) present() graphql.ErrorPresenterFunc {
 		case theirs != nil && theirs.Err == nil:
 			return theirs
 		case field != "":
-			return &gqlerror.Error{Message: theirs.Err.Error(), Path: graphql.GetPath(ctx), Extensions: map[string]any{"code": string(mesa.ValidationFailed), "field": field}}
+			return tell(ctx, mesa.Invalid(field, "El valor no tiene la forma que este campo espera."), graphql.GetPath(ctx)) // what Go says names its types
 		}
 		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-			return &gqlerror.Error{Message: "canceled", Path: graphql.GetPath(ctx), Extensions: map[string]any{"code": "CANCELED"}}
+			return &gqlerror.Error{Message: "canceled", Path: graphql.GetPath(ctx), Extensions: map[string]any{"code": string(mesa.Canceled)}}
 		}
 		if context.Cause(ctx) == errTimeout {
 			r.Log.WarnContext(ctx, "operation timed out", "path", graphql.GetPath(ctx).String(), "error", err)

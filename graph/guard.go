@@ -38,6 +38,9 @@ func (guard) Validate(graphql.ExecutableSchema) error { return nil }
 // MutateOperationContext measures the operation.
 func (g guard) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
 	endTurn(ctx) // the text is valid
+	if err := checkStorable(op.Variables); err != nil {
+		return refuse(ctx, err)
+	}
 	c := callerOf(ctx)
 	if c.isSocket || c.known.Load() == nil {
 		g.resolver.identify(ctx, c)

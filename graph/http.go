@@ -267,7 +267,7 @@ func (x *exchange) execute(ctx context.Context) attempt {
 }
 
 func canceled() *graphql.Response {
-	return &graphql.Response{Errors: gqlerror.List{{Message: "canceled", Extensions: map[string]any{"code": "CANCELED"}}}}
+	return &graphql.Response{Errors: gqlerror.List{{Message: "canceled", Extensions: map[string]any{"code": string(mesa.Canceled)}}}}
 }
 
 // register keeps a text that came with its hash, for whoever is signed in: strangers shall not fill the memory.

@@ -93,6 +93,7 @@ func (r *Resolver) run(ctx context.Context, q Question) (gqlerror.List, error) {
 	}
 	schema := exec.NewExecutableSchema(exec.Config{Resolvers: r})
 	e := executor.New(schema)
+	e.SetDefaultRulesFn(textRules)
 	r.prepare(e, schema, true)
 	op, refused := e.CreateOperationContext(ctx, &graphql.RawParams{Query: q.Query, OperationName: q.OperationName, Variables: q.Variables})
 	if refused != nil {

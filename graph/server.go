@@ -35,6 +35,7 @@ func NewServer(r *Resolver, introspection bool, origins []string) http.Handler {
 	s.AddTransport(overSocket{front, origins})
 	s.AddTransport(overHTTP{front})
 	s.SetQueryCache(parsed)
+	s.SetValidationRulesFn(textRules)
 	if !introspection {
 		s.SetDisableSuggestion(true)
 	}

@@ -36,6 +36,10 @@ const (
 	PersistedQueryNotFound     Code = "PERSISTED_QUERY_NOT_FOUND"
 	PersistedQueryHashMismatch Code = "PERSISTED_QUERY_HASH_MISMATCH"
 	PersistedQueryRequired     Code = "PERSISTED_QUERY_REQUIRED"
+
+	ParseFailed            Code = "GRAPHQL_PARSE_FAILED"
+	SchemaValidationFailed Code = "GRAPHQL_VALIDATION_FAILED"
+	Canceled               Code = "CANCELED"
 )
 
 // ErrorCodes says in one sentence what each code means to a client.
@@ -64,6 +68,9 @@ var ErrorCodes = []struct {
 	{PersistedQueryNotFound, "No document is known by this id or hash: send the text with its hash."},
 	{PersistedQueryHashMismatch, "The text is not the one that the id or the hash stands for."},
 	{PersistedQueryRequired, "This server runs trusted documents only, and the text is none of them."},
+	{ParseFailed, "The text is no GraphQL."},
+	{SchemaValidationFailed, "The text or its variables do not fit the schema."},
+	{Canceled, "The client went away, or the server stops, before there was an answer."},
 	{FeatureDisabled, "The operator has not switched this on."},
 	{AddressRefused, "The address is not one that this server calls: private, without encryption, or no address at all; `reason` says which."},
 	{PasswordChangeDue, "The account has a password that somebody else gave it: until `changePassword`, only `viewer`, `changePassword` and `signOut` are open."},

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -90,4 +91,33 @@ func TestIDsAreReadAsTextsOfABearableLength(t *testing.T) {
 	if b.String() != `"a\"b"` {
 		t.Errorf("written as %s", b.String())
 	}
+}
+
+// Whatever text comes as an id is refused, or kept as it is and short; that it tells a kind means that it looks like an id.
+func FuzzID(f *testing.F) {
+	var ids mesa.IDs
+	for _, id := range []string{string(ids.Document(monday)), string(ids.Job(monday)), "doc_", "", "a\x00b", "usr_\xff", strings.Repeat("á", 51)} {
+		f.Add(id)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var id mesa.DocumentID
+		if err := id.UnmarshalGQL(text); err != nil {
+			if id != "" {
+				t.Errorf("%q is refused and read as %q", text, id)
+			}
+			return
+		}
+		if string(id) != text || len(id) > 100 || strings.ContainsRune(text, 0) {
+			t.Errorf("%q is read as %q", text, id)
+		}
+		if mesa.KindOf(text) != mesa.UnknownNode && len(text) != 30 {
+			t.Errorf("%q tells a kind", text)
+		}
+		var written bytes.Buffer
+		id.MarshalGQL(&written)
+		var again string
+		if err := json.Unmarshal(written.Bytes(), &again); err != nil || again != strings.ToValidUTF8(text, "\ufffd") && utf8.ValidString(text) {
+			t.Errorf("%q is written as %s: %v", text, written.Bytes(), err)
+		}
+	})
 }

@@ -2,9 +2,11 @@ package mesa
 
 // english translates the sentences of errors; a test keeps it complete.
 var english = map[string]string{
-	"Esta conexión tiene %d operaciones en curso; espere o cierre alguna.":                        "This connection has %d operations under way; wait or close one.",
-	"Envíe la solicitud como application/json, en UTF-8 y sin comprimir.":                         "Send the request as application/json, in UTF-8 and not compressed.",
-	"Las respuestas son application/graphql-response+json, application/json o text/event-stream.": "Answers are application/graphql-response+json, application/json or text/event-stream.",
+	"Esta conexión tiene %d operaciones en curso; espere o cierre alguna.":                                    "This connection has %d operations under way; wait or close one.",
+	"Envíe la solicitud como application/json, en UTF-8 y sin comprimir.":                                     "Send the request as application/json, in UTF-8 and not compressed.",
+	"Las respuestas son application/graphql-response+json, application/json o text/event-stream.":             "Answers are application/graphql-response+json, application/json or text/event-stream.",
+	"El valor no tiene la forma que este campo espera.":                                                       "The value does not have the form that this field expects.",
+	"Un texto tiene un carácter nulo.":                                                                        "A text has a NUL character.",
 	"Use GET o POST.":                                                                                         "Use GET or POST.",
 	"El parámetro %s no es un texto.":                                                                         "The parameter %s is not a text.",
 	"La dirección no está bien codificada.":                                                                   "The address is not well encoded.",

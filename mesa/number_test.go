@@ -1,6 +1,7 @@
 package mesa_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -92,6 +93,32 @@ func TestNumbersNeverCollide(t *testing.T) {
 		other := mesa.FormatNumber(pattern, "EXP", 2026, s2, area.Draw(t, "area"))
 		if s1 != s2 && one == other {
 			t.Fatalf("%s: %d and %d both make %s", pattern, s1, s2, one)
+		}
+	})
+}
+
+// A pattern that is accepted makes numbers that no two counters of a series share, and that are bounded.
+func FuzzFileNumber(f *testing.F) {
+	f.Add(mesa.DefaultPattern, "A1", "A", int64(1), int64(11), true)
+	f.Add("{area}/{seq:1} {area}", "1-1", "1", int64(1), int64(2), false)
+	f.Add("{seq:12}{year}{code}.{area}", "-1-", "--", int64(999999999999), int64(1000000000000), true)
+	area := regexp.MustCompile(`^[A-Z0-9-]{2,12}$`)
+	f.Fuzz(func(t *testing.T, pattern, area1, area2 string, seq1, seq2 int64, yearly bool) {
+		if err := mesa.CheckPattern(pattern, yearly); err != nil {
+			if mesa.CodeOf(err) != mesa.ValidationFailed {
+				t.Fatal(err)
+			}
+			return
+		}
+		if !area.MatchString(area1) || !area.MatchString(area2) || seq1 < 1 || seq2 < 1 {
+			return
+		}
+		one, other := mesa.FormatNumber(pattern, "EXP", 2026, seq1, area1), mesa.FormatNumber(pattern, "EXP", 2026, seq2, area2)
+		if seq1 != seq2 && one == other {
+			t.Errorf("%q: %d of %s and %d of %s both make %q", pattern, seq1, area1, seq2, area2, one)
+		}
+		if len(one) > 20*len(pattern) || strings.ContainsAny(one, "{}") {
+			t.Errorf("%q makes %q", pattern, one)
 		}
 	})
 }

@@ -253,7 +253,7 @@ func (c call) read(answer outbound.Response, key string, data any) {
 		if e.Extensions.Field != "" {
 			problem += " (" + e.Extensions.Field + ")"
 		}
-		temporary := code == string(mesa.Internal) || code == string(mesa.RateLimited) || code == "CANCELED"
+		temporary := code == string(mesa.Internal) || code == string(mesa.RateLimited) || code == string(mesa.Canceled)
 		c.Answered = true
 		c.fail(code, problem, temporary)
 		if temporary && c.RetryAfter == 0 {

@@ -150,9 +150,9 @@ func (p *program) scalar(ref *config.TypeReference, v string) string {
 		return fmt.Sprintf("w.number(int64(%s))\n", v)
 	case name == "MarshalBoolean":
 		return fmt.Sprintf("w.boolean(bool(%s))\n", v)
-	case name == "MarshalTime" && ref.GQL.NonNull:
+	case name == "MarshalDateTime" && ref.GQL.NonNull:
 		return fmt.Sprintf("if !w.time(%s) { return false }\n", v)
-	case name == "MarshalTime":
+	case name == "MarshalDateTime":
 		return fmt.Sprintf("if !w.time(%s) { w.null() }\n", v)
 	}
 	return leave

@@ -66,6 +66,8 @@ func (r *Resolver) prepare(p pipeline, schema *ast.Schema, introspection bool) {
 	p.AroundOperations(r.boundOperations)
 	p.AroundOperations(r.subscriberLoaders)
 	p.AroundResponses(r.freshLoaders)
+	p.AroundResponses(r.traceEvents) // within: the subscriber's rights are read before there is an event
+	p.AroundRootFields(traceRootFields)
 	p.AroundRootFields(r.freshRootLoaders)
 }
 

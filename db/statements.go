@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+	bundialect "github.com/uptrace/bun/dialect"
 
 	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/mesa"
@@ -81,9 +82,12 @@ func (s *statements) AfterQuery(ctx context.Context, e *bun.QueryEvent) {
 	}
 }
 
+// systems are the databases as OpenTelemetry names them.
+var systems = map[bundialect.Name]string{bundialect.PG: "postgresql", bundialect.SQLite: "sqlite"}
+
 // tell notes what a span of a statement says of it, and ends it.
 func tell(span trace.Span, e *bun.QueryEvent, shape string) {
-	span.Text("db.system.name", e.DB.Dialect().Name().String())
+	span.Text("db.system.name", systems[e.DB.Dialect().Name()])
 	span.Text("db.operation.name", e.Operation())
 	span.Text("db.query.text", shape)
 	span.Int("db.response.returned_rows", int(affected(e)))

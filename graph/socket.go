@@ -308,9 +308,6 @@ func (s *socket) prepare(ctx context.Context, a *asked) (*graphql.OperationConte
 		return &graphql.OperationContext{}, gqlerror.List{err}
 	}
 	op, errs := s.create(ctx, s.exec, a, document, s.header)
-	if errs == nil {
-		tellOperation(trace.Of(ctx), op.Operation.Operation, op.Operation.Name, document.Hash)
-	}
 	if errs == nil && s.plans.find(document.Hash, a.OperationName) == nil {
 		s.plans.learn(document.Hash, a.OperationName, s.schema, op)
 	}

@@ -315,7 +315,7 @@ func serveLogged(t *testing.T, flags []string, do func(base string, log *testkit
 	if _, err := os.Stat(file); err == nil {
 		t.Error("the address file is still there")
 	}
-	if strings.Contains(errs.String(), "level=ERROR") {
+	if strings.Contains(errs.String(), "level=ERROR") || strings.Contains(errs.String(), `"level":"ERROR"`) {
 		t.Errorf("logged:\n%s", errs.String())
 	}
 }

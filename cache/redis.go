@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -56,8 +57,52 @@ func openRemote(address, prefix, version string) (*remote, error) {
 		}
 		return err
 	}
-	r.client = redis.NewUniversalClient(options)
+	r.client = NewRedis(options)
 	return r, nil
+}
+
+// NewRedis makes a client whose commands are traced.
+func NewRedis(options *redis.UniversalOptions) redis.UniversalClient {
+	client := redis.NewUniversalClient(options)
+	client.AddHook(traced{})
+	return client
+}
+
+// traced makes a span of each command and pipeline: names, and no keys or values.
+type traced struct{}
+
+var _ redis.Hook = traced{}
+
+// DialHook changes nothing.
+func (traced) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook traces a command.
+func (traced) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, command redis.Cmder) error {
+		ctx, span := trace.Begin(ctx, "Redis", command.Name())
+		err := next(ctx, command)
+		endRedis(span, err)
+		return err
+	}
+}
+
+// ProcessPipelineHook traces a pipeline.
+func (traced) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, commands []redis.Cmder) error {
+		ctx, span := trace.Begin(ctx, "Redis", "pipeline")
+		span.Int("db.operation.batch.size", len(commands))
+		err := next(ctx, commands)
+		endRedis(span, err)
+		return err
+	}
+}
+
+func endRedis(span trace.Span, err error) {
+	span.Text("db.system.name", "redis")
+	if errors.Is(err, redis.Nil) { // what was asked for is not there
+		err = nil
+	}
+	span.End(err)
 }
 
 // RedisOptions reads a URL: redis:// or rediss:// for one server; with master=NAME for a Sentinel, the host and each addr=HOST:PORT being

@@ -12,6 +12,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -44,6 +45,7 @@ func (tx *Tx) Enqueue(ctx context.Context, n NewJob) (job *mesa.Job, isNew bool,
 	if job, err = tx.newJob(n); err != nil {
 		return nil, false, err
 	}
+	job.Traceparent = trace.Of(ctx).Parent()
 	for range 3 { // the live job of the key may end just now
 		insert := tx.NewInsert().Model(job).Returning("NULL")
 		if n.UniqueKey != "" {

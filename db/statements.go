@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+	bundialect "github.com/uptrace/bun/dialect"
 
+	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -72,9 +74,28 @@ func (s *statements) AfterQuery(ctx context.Context, e *bun.QueryEvent) {
 		_, field := s.causeOf(ctx)
 		r.add(e.Query, field, took, affected(e))
 	}
+	if span := trace.Past(ctx, "SQL", op, e.StartTime); span.IsOn() {
+		tell(span, e, text(*buffer))
+	}
 	if isSlow {
 		s.log.WarnContext(ctx, "slow statement", "took", took, "sql", text(*buffer), "operation", operation, "field", field)
 	}
+}
+
+// systems are the databases as OpenTelemetry names them.
+var systems = map[bundialect.Name]string{bundialect.PG: "postgresql", bundialect.SQLite: "sqlite"}
+
+// tell notes what a span of a statement says of it, and ends it.
+func tell(span trace.Span, e *bun.QueryEvent, shape string) {
+	span.Text("db.system.name", systems[e.DB.Dialect().Name()])
+	span.Text("db.operation.name", e.Operation())
+	span.Text("db.query.text", shape)
+	span.Int("db.response.returned_rows", int(affected(e)))
+	if errors.Is(e.Err, sql.ErrNoRows) {
+		span.End(nil)
+		return
+	}
+	span.End(e.Err)
 }
 
 // note adds an execution to the figures of its kind. Whose it is is found out for the slowest only.

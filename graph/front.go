@@ -13,6 +13,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/mesapartes/mesa/cache"
+	"github.com/mesapartes/mesa/internal/trace"
 )
 
 // front is what the transports share: it makes an operation of what is asked.
@@ -50,6 +51,9 @@ func (f front) create(ctx context.Context, exec graphql.GraphExecutor, a *asked,
 		Query: document.Text, OperationName: a.OperationName, Variables: a.Variables, Extensions: a.Extensions,
 		Headers: header, ReadTime: graphql.TraceTiming{Start: now, End: now},
 	})
+	if op.Operation != nil {
+		tellOperation(trace.Of(ctx), op.Operation.Operation, op.Operation.Name, document.Hash)
+	}
 	if errs != nil && errcode.GetErrorKind(errs) == errcode.KindProtocol {
 		f.oweForText(ctx)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -64,6 +65,7 @@ func (g guard) MutateOperationContext(ctx context.Context, op *graphql.Operation
 	if m.deferred {
 		return refuse(ctx, mesa.Invalid("", "La directiva @defer no está disponible."))
 	}
+	trace.Of(ctx).Int("mesa.cost", w.cost)
 	if err := g.check(w, m.countRoots(op.Operation.SelectionSet, map[string]int{})); err != nil {
 		return g.resolver.exceeded(ctx, err)
 	}

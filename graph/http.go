@@ -18,6 +18,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/mesapartes/mesa/cache"
+	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -47,6 +48,7 @@ type exchange struct {
 	plan     *plan
 	made     *graphql.OperationContext // of this request, when it had to be made to learn the plan
 	outcome  cache.Outcome
+	span     trace.Span // of the operation
 }
 
 // Do answers a request.
@@ -63,6 +65,8 @@ func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphE
 		x.reject(ctx, status, wrong)
 		return
 	}
+	ctx, x.span = trace.Begin(ctx, "GraphQL", "")
+	defer x.span.End(nil)
 	document, err := t.Documents.resolve(ctx, x.asked.named(), t.Cache)
 	if err != nil {
 		x.refuse(ctx, unnamed(err), gqlerror.List{err})
@@ -73,6 +77,7 @@ func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphE
 	if x.plan == nil && !x.learn(ctx) {
 		return
 	}
+	tellOperation(x.span, x.plan.operation, x.plan.name, document.Hash)
 	switch operation := x.plan.operation; {
 	case x.isUnsafe(operation):
 		x.rejectUnsafe(ctx)
@@ -338,6 +343,9 @@ func bodyOf(res *graphql.Response) []byte {
 
 // write sends what came of running an operation.
 func (x *exchange) write(ctx context.Context, a attempt) {
+	if a.refused == nil {
+		tellErrors(x.span, a.response.Errors)
+	}
 	switch {
 	case a.refused != nil:
 		x.refuse(graphql.WithOperationContext(ctx, a.operation), http.StatusOK, a.refused)
@@ -351,6 +359,7 @@ func (x *exchange) write(ctx context.Context, a attempt) {
 // refuse answers a well-formed request that is not executed: errors and no data.
 func (x *exchange) refuse(ctx context.Context, legacy int, errs gqlerror.List) {
 	res := x.exec.DispatchError(ctx, errs)
+	tellErrors(x.span, res.Errors)
 	if x.prefersStream() {
 		events := x.openEvents(func() {})
 		events.next(res)
@@ -398,6 +407,7 @@ func matches(header, etag string) bool {
 
 func (x *exchange) send(status int, body []byte, failed bool) {
 	took := time.Since(x.start)
+	x.span.Text("mesa.cache", string(x.outcome))
 	h := x.w.Header()
 	h.Set("X-Cache", string(x.outcome))
 	h.Set("Server-Timing", `cache;desc="`+string(x.outcome)+`", total;dur=`+millis(took))

@@ -38,8 +38,8 @@ func behind(t *testing.T, url string, shared redis) *world {
 	return w
 }
 
-// work runs a worker until the test ends. Its jobs say how far they are and wait for goOn.
-func (w *world) work(t *testing.T, goOn <-chan struct{}) {
+// work runs a worker until it is stopped or the test ends. Its jobs say how far they are and wait for goOn.
+func (w *world) work(t *testing.T, goOn <-chan struct{}) (stop func()) {
 	t.Helper()
 	first := func(do jobs.Handler) jobs.Handler {
 		return func(ctx context.Context, work *jobs.Work) (jobs.Done, error) {
@@ -54,10 +54,13 @@ func (w *world) work(t *testing.T, goOn <-chan struct{}) {
 	}
 	handlers := jobs.Handlers{mesa.JobDiagnostic: first(jobs.Diagnostic), mesa.JobReport: first(jobs.Report(w.db, w.web.Resolver.Files))}
 	pool := jobs.NewPool(w.db, w.signals, handlers, jobs.Timing{}, slog.New(slog.DiscardHandler))
+	pool.Tracer = w.web.Resolver.Tracer
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { pool.Run(ctx) })
-	t.Cleanup(func() { cancel(); running.Wait() })
+	stop = func() { cancel(); running.Wait() }
+	t.Cleanup(stop)
+	return stop
 }
 
 // requestReport asks for the list of what is late by so many days, so that one can be told from another.

@@ -8,6 +8,7 @@ import (
 	"github.com/vikstrous/dataloadgen"
 
 	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -66,8 +67,12 @@ func (r *Resolver) withLoaders(ctx context.Context, view *db.View) context.Conte
 }
 
 func loader[K comparable, V any](ctx context.Context, name string, fetch func(context.Context, []K) (map[K]V, error)) *dataloadgen.Loader[K, V] {
-	return dataloadgen.NewMappedLoader(func(_ context.Context, keys []K) (map[K]V, error) {
-		return fetch(context.WithValue(ctx, loaderKey{}, name), keys)
+	return dataloadgen.NewMappedLoader(func(asking context.Context, keys []K) (map[K]V, error) {
+		ctx, span := trace.Begin(trace.Under(ctx, asking), "loader", name)
+		span.Int("mesa.batch.size", len(keys))
+		values, err := fetch(context.WithValue(ctx, loaderKey{}, name), keys)
+		span.End(err)
+		return values, err
 	}, dataloadgen.WithWait(loaderWait), dataloadgen.WithBatchCapacity(loaderBatch))
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/mesapartes/mesa/internal/files"
 	"github.com/mesapartes/mesa/internal/rate"
 	"github.com/mesapartes/mesa/internal/secret"
+	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/jobs"
 )
 
@@ -34,6 +35,8 @@ type Resolver struct {
 
 	Files files.Store     // of reports; nil where none are made
 	Keys  *secret.Keyring // sign links to them
+
+	Tracer *trace.Tracer // of requests, operations and events; nil traces none
 
 	Version string // of the program, as other institutions are told
 

@@ -68,6 +68,8 @@ func (r *Resolver) prepare(p pipeline, schema graphql.ExecutableSchema, introspe
 	p.AroundOperations(r.boundOperations)
 	p.AroundOperations(r.subscriberLoaders)
 	p.AroundResponses(r.freshLoaders)
+	p.AroundResponses(r.traceEvents) // within: the subscriber's rights are read before there is an event
+	p.AroundRootFields(traceRootFields)
 	p.AroundRootFields(r.freshRootLoaders)
 	p.AroundFields(r.written(schema))
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/mesapartes/mesa/cache"
+	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -82,12 +83,15 @@ func (t overSocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 		x.reject(r.Context(), http.StatusTooManyRequests, tooMany)
 		return
 	}
+	opened, span := t.Tracer.Begin(r.Context(), trace.Origin{Kind: "WebSocket", Served: true, Link: r.Header.Get(trace.Header)})
+	defer span.End(nil)
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{subprotocol}, OriginPatterns: t.origins})
 	if err != nil {
 		return // the client has been told
 	}
 	conn.SetReadLimit(int64(t.Limits.Of(LimitMessage))) // beyond it the socket is closed with 1009
-	ctx, cancel := context.WithCancel(r.Context())
+	span.End(nil)                                       // operations have traces of their own, linked to this one
+	ctx, cancel := context.WithCancel(opened)
 	s := &socket{overSocket: t, exec: exec, conn: conn, ctx: ctx, cancel: cancel, header: r.Header, active: map[string]*socketOperation{}}
 	if conn.Subprotocol() != subprotocol {
 		s.close(noSubprotocol)
@@ -267,19 +271,26 @@ func (s *socket) operate(op *socketOperation, a *asked) {
 			s.finish(op, errorMessage(op.id, gqlerror.List{s.present()(op.ctx, recovered(s.Log)(op.ctx, cause))}))
 		}
 	}()
-	ctx := graphql.StartOperationTrace(op.ctx)
+	ctx, span := s.Tracer.Begin(op.ctx, trace.Origin{Kind: "GraphQL", Served: true})
+	defer span.End(nil)
+	ctx = graphql.StartOperationTrace(ctx)
 	made, errs := s.prepare(ctx, a)
 	if errs != nil {
 		errs = s.exec.DispatchError(graphql.WithOperationContext(ctx, made), errs).Errors
+		tellErrors(span, errs)
 		s.finish(op, errorMessage(op.id, errs))
 		s.closeIfExpired(op, errs[0].Extensions["code"] == string(mesa.Unauthenticated))
 		return
 	}
+	isSubscription := made.Operation.Operation == ast.Subscription
 	responses, ctx := s.exec.DispatchOperation(ctx, made)
+	if isSubscription {
+		span.End(nil)
+	}
 	for res := responses(ctx); res != nil; res = responses(ctx) {
+		tellErrors(span, res.Errors)
 		s.tell(op, socketMessage{ID: op.id, Type: "next", Payload: bodyOf(res)})
 	}
-	isSubscription := made.Operation.Operation == ast.Subscription
 	if isSubscription && s.isStopping() {
 		return // an end would keep the client from connecting again
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/mesapartes/mesa/internal/trace"
 )
 
 // stream answers with server-sent events: graphql-sse, a connection for each operation
@@ -36,6 +38,10 @@ func (x *exchange) stream(ctx context.Context) {
 	defer pulse.Wait()
 	defer cancel()
 	responses, running := x.exec.DispatchOperation(ctx, op)
+	if op.Operation.Operation == ast.Subscription { // what comes has traces of its own
+		x.span.End(nil)
+		trace.Of(x.r.Context()).End(nil)
+	}
 	for res := responses(running); res != nil && ctx.Err() == nil; res = responses(running) {
 		events.next(res)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/graph/model"
+	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -62,11 +63,7 @@ func follow[T any](ctx context.Context, r *Resolver, want func(*mesa.Event) bool
 	go func() {
 		defer close(out)
 		for e := range events {
-			actor, err := r.DB.Actor(ctx, token)
-			if err != nil {
-				return
-			}
-			message, err := tell(ctx, r.DB.View(actor), e)
+			message, err := messageOf(ctx, r, token, e, tell)
 			if err != nil {
 				return
 			}
@@ -81,4 +78,15 @@ func follow[T any](ctx context.Context, r *Resolver, want func(*mesa.Event) bool
 		}
 	}()
 	return out, nil
+}
+
+// messageOf reads what an event means to whoever holds the token now.
+func messageOf[T any](ctx context.Context, r *Resolver, token string, e *mesa.Event, tell func(context.Context, *db.View, *mesa.Event) (*T, error)) (message *T, err error) {
+	ctx, span := r.Tracer.Begin(ctx, trace.Origin{Kind: "event", Name: string(e.Type)})
+	defer func() { span.End(err) }()
+	actor, err := r.DB.Actor(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	return tell(ctx, r.DB.View(actor), e)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -57,6 +58,11 @@ func (p *Pool) attempt(work context.Context, job *mesa.Job) {
 	policy := mesa.PolicyOf(job.Kind)
 	ctx, end := context.WithCancelCause(work)
 	defer end(nil)
+	ctx, span := p.Tracer.Begin(ctx, trace.Origin{Kind: "job", Name: string(job.Kind), Link: job.Traceparent})
+	defer span.End(nil)
+	span.Text("mesa.job.id", string(job.ID))
+	span.Text("mesa.job.queue", job.Queue)
+	span.Int("mesa.job.attempt", job.Attempt+1)
 	timed, stop := context.WithTimeoutCause(context.WithValue(ctx, kindKey{}, job.Kind), policy.Timeout, ErrTimedOut)
 	defer stop()
 	a := &attempt{work: &Work{Job: job}, end: end, held: time.Now()}
@@ -68,8 +74,13 @@ func (p *Pool) attempt(work context.Context, job *mesa.Job) {
 	out := p.handle(timed, a)
 	after := p.conclude(context.WithoutCancel(ctx), timed, a, policy, out)
 	if after == nil {
+		span.Fail("FENCED")
 		log.WarnContext(ctx, "job was given to somebody else", "took", time.Since(began))
 		return
+	}
+	span.Text("mesa.job.state", string(after.State))
+	if out.err != nil && after.ErrorCode != "" {
+		span.Fail(string(after.ErrorCode))
 	}
 	log.InfoContext(ctx, "job", "state", after.State, "took", time.Since(began), "error", after.LastError)
 }

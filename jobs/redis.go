@@ -41,7 +41,7 @@ func openRemote(address, prefix string) (*remote, error) {
 		return nil, err
 	}
 	return &remote{
-		client: redis.NewUniversalClient(options), prefix: prefix,
+		client: cache.NewRedis(options), prefix: prefix,
 		pushes: make(chan []*mesa.Job, waitingSends), changes: make(chan []mesa.JobID, waitingSends),
 	}, nil
 }

@@ -177,6 +177,7 @@ type Job struct {
 	ExclusiveKey      Text            `bun:",nullzero"` // one job of a key runs
 	RequestedByID     UserID          `bun:",nullzero"`
 	ExpiresAt         *time.Time
+	Traceparent       string `bun:",nullzero"` // of the span in which it was asked for, when that was traced
 }
 
 // IsNode marks a type that node(id:) finds.

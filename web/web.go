@@ -39,10 +39,10 @@ type Server struct {
 // Handler is every route.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", s.crossOrigin(s.graphql()))
+	mux.Handle("/graphql", s.traced("/graphql", s.crossOrigin(s.graphql())))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
-	mux.HandleFunc("GET /reports/{id}/file", s.report)
+	mux.Handle("GET /reports/{id}/file", s.traced("/reports/{id}/file", http.HandlerFunc(s.report)))
 	if s.GraphiQL {
 		page := GraphiQL()
 		mux.Handle("/graphiql", page)

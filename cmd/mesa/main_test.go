@@ -89,6 +89,7 @@ func TestMistakesAreTold(t *testing.T) {
 		{[]string{"token", "--email", "x@example.org"}, 1, "mesa: "},
 		{[]string{"verify"}, 1, "✗ database and migrations"},
 		{[]string{"serve", "--addr", "256.0.0.1:0"}, 1, "cannot listen"},
+		{[]string{"serve", "--pprof-addr", "256.0.0.1:0"}, 1, "cannot listen for profiles"},
 		{[]string{"serve", "--origins", "*"}, 1, "https://app.example.org"},
 		{[]string{"serve", "--redis-url", "http://u:secret@x"}, 1, "redis://"},
 		{[]string{"serve", "--manifests", "/nowhere/manifest.json"}, 1, "/nowhere/manifest.json"},
@@ -117,11 +118,14 @@ func TestSettingsAreShownWithoutSecrets(t *testing.T) {
 		t.Setenv("MESA_DATABASE_URL", url)
 		t.Setenv("MESA_REDIS_URL", "redis://u:hunter2@redis:6379/0?master=m&sentinel_password=hunter2")
 		t.Setenv("MESA_KEYS", "k1:hunter2")
+		t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://u:hunter2@collector:4318")
+		t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=hunter2")
 		stdout := works(t, "config", "--slow-at", "2s", "--origins", "https://a.example.org", "--origins", "https://b.example.org")
 		if strings.Contains(stdout, "hunter2") {
 			t.Errorf("config tells the password of %s:\n%s", url, stdout)
 		}
-		for _, line := range []string{"MESA_LOG=json\n", "MESA_SLOW_STATEMENT=2s\n", "MESA_DATA_DIR=./var\n", "MESA_MODE=development\n", "MESA_CLOCK=\n", "MESA_KEYS=xxxxx\n", "MESA_LEASE=30s\n", "MESA_ORIGINS=https://a.example.org,https://b.example.org\n"} {
+		for _, line := range []string{"MESA_LOG=json\n", "MESA_SLOW_STATEMENT=2s\n", "MESA_DATA_DIR=./var\n", "MESA_MODE=development\n", "MESA_CLOCK=\n", "MESA_KEYS=xxxxx\n", "MESA_LEASE=30s\n", "MESA_ORIGINS=https://a.example.org,https://b.example.org\n",
+			"OTEL_EXPORTER_OTLP_ENDPOINT=http://u:xxxxx@collector:4318\n", "OTEL_EXPORTER_OTLP_HEADERS=xxxxx\n", "OTEL_SERVICE_NAME=mesa\n"} {
 			if !strings.Contains(stdout, line) {
 				t.Errorf("config lacks %q:\n%s", line, stdout)
 			}
@@ -284,6 +288,12 @@ func executed(t *testing.T, url, statement string) error {
 // serve runs the server for as long as do takes and ends it as SIGTERM does.
 func serve(t *testing.T, flags []string, do func(base string)) {
 	t.Helper()
+	serveLogged(t, flags, func(base string, _ *testkit.Output) { do(base) })
+}
+
+// serveLogged is serve for who reads the log.
+func serveLogged(t *testing.T, flags []string, do func(base string, log *testkit.Output)) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "addr")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -306,7 +316,7 @@ func serve(t *testing.T, flags []string, do func(base string)) {
 			t.Fatalf("not ready:\n%s", errs.String())
 		}
 	}
-	do(base)
+	do(base, &errs)
 	http.DefaultClient.CloseIdleConnections()
 	stop()
 	if c := <-code; c != 0 {
@@ -315,7 +325,7 @@ func serve(t *testing.T, flags []string, do func(base string)) {
 	if _, err := os.Stat(file); err == nil {
 		t.Error("the address file is still there")
 	}
-	if strings.Contains(errs.String(), "level=ERROR") {
+	if strings.Contains(errs.String(), "level=ERROR") || strings.Contains(errs.String(), `"level":"ERROR"`) {
 		t.Errorf("logged:\n%s", errs.String())
 	}
 }

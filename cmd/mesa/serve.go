@@ -36,6 +36,7 @@ type serveCmd struct {
 	NoWorkers   bool          `env:"MESA_NO_WORKERS" help:"Leave the work in the background to processes of mesa work."`
 	StopTimeout time.Duration `default:"10s" env:"MESA_STOP_TIMEOUT" help:"How long running requests may take to end at SIGTERM."`
 	bounds
+	watched
 	working
 }
 
@@ -76,6 +77,11 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 	}
 	defer rates.Stop()
 	limitMemory()
+	tracer, stopWatched, err := c.watched.start(log)
+	if err != nil {
+		return err
+	}
+	defer stopWatched()
 	database, err := s.open(out.ctx, log)
 	if err != nil {
 		return err
@@ -110,7 +116,7 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 		Resolver: &graph.Resolver{
 			DB: database.DB, Desk: desk.New(database.DB, log).Exchanging(database.peers), Feed: feed, Jobs: database.signals, Log: log, Cache: database.cache, Documents: documents,
 			Files: reports, Keys: keys, Version: version, Diagnostics: s.Diagnostics,
-			Limits: limits, Timeout: c.OperationTimeout, Rates: rates,
+			Limits: limits, Timeout: c.OperationTimeout, Rates: rates, Tracer: tracer,
 		},
 		Log:           log,
 		Introspection: s.Mode != "production",
@@ -118,37 +124,19 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 		Origins:       c.Origins,
 		Proxies:       proxies,
 	}
-	stopMetrics, err := c.serveMetrics(database, server.Resolver.Refusals, log)
+	stopMetrics, err := listenAside(c.MetricsAddr, "metrics", map[string]http.Handler{"GET /metrics": metrics.Handler(database.cache, database.DB, server.Resolver.Refusals)}, log)
 	if err != nil {
 		return err
 	}
 	defer stopMetrics()
 	var work *background
 	if !c.NoWorkers {
-		if work, err = s.startWork(out.ctx, c.working, database, log); err != nil {
+		if work, err = s.startWork(out.ctx, c.working, database, tracer, log); err != nil {
 			return err
 		}
 		defer work.stop()
 	}
 	return c.listen(out, s, server, feed, work, log)
-}
-
-// serveMetrics listens for Prometheus on an address of its own, which is not for strangers.
-func (c *serveCmd) serveMetrics(st *store, refusals func() map[string]int64, log *slog.Logger) (stop func(), err error) {
-	if c.MetricsAddr == "" {
-		return func() {}, nil
-	}
-	listener, err := net.Listen("tcp", c.MetricsAddr)
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen for metrics: %w", err)
-	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics.Handler(st.cache, st.DB, refusals))
-	h := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
-	done := make(chan struct{})
-	go func() { defer close(done); _ = h.Serve(listener) }() // until stop
-	log.Info("metrics", "address", listener.Addr().String())
-	return func() { _ = h.Close(); <-done }, nil
 }
 
 // prepare brings the schema up to date and makes sure that there is an institution.

@@ -19,6 +19,7 @@ import (
 	"github.com/mesapartes/mesa/internal/exchange"
 	"github.com/mesapartes/mesa/internal/files"
 	"github.com/mesapartes/mesa/internal/secret"
+	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/jobs"
 )
 
@@ -38,7 +39,7 @@ type settings struct {
 	ExchangeScale float64       `default:"1" env:"MESA_EXCHANGE_SCALE" help:"Factor of the waits between attempts to send to other institutions, to try them out; not in production."`
 	Diagnostics   bool          `env:"MESA_DIAGNOSTICS" help:"Let administrators add jobs that try the queue: they take time, fail, or crash the worker."`
 	Clock         string        `env:"MESA_CLOCK" help:"Instant (RFC 3339) at which the clock starts, to show and test deadlines; not in production."`
-	Log           string        `default:"text" enum:"json,text" env:"MESA_LOG" help:"Form of the log."`
+	Log           string        `default:"auto" enum:"auto,json,text" env:"MESA_LOG" help:"Form of the log; auto is JSON in production and text elsewhere."`
 	LogLevel      slog.Level    `default:"info" env:"MESA_LOG_LEVEL" help:"debug, info, warn or error."`
 	SlowAt        time.Duration `default:"500ms" env:"MESA_SLOW_STATEMENT" help:"Statements that take longer are logged and kept for slowQueries; 0: none is slow."`
 }
@@ -61,10 +62,10 @@ func (s *settings) clock() (func() time.Time, error) {
 
 func (s *settings) logger(w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: s.LogLevel}
-	if s.Log == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+	if s.Log == "json" || s.Log == "auto" && s.Mode == "production" {
+		return slog.New(trace.Logged(slog.NewJSONHandler(w, options)))
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.New(trace.Logged(slog.NewTextHandler(w, options)))
 }
 
 // databaseURL is the database in force; it makes the data folder when the database lies in it.
@@ -207,6 +208,9 @@ type configCmd struct{ serveCmd }
 func (c *configCmd) Run(out *streams, s *settings) error {
 	printSettings(out.stdout, reflect.ValueOf(*s))
 	printSettings(out.stdout, reflect.ValueOf(c.serveCmd))
+	for _, v := range trace.Variables {
+		printSetting(out.stdout, v.Name, trace.Setting(v.Name), v.Secret)
+	}
 	return nil
 }
 
@@ -221,16 +225,20 @@ func printSettings(w io.Writer, v reflect.Value) {
 		if list, ok := v.Field(i).Interface().([]string); ok {
 			value = strings.Join(list, ",")
 		}
-		switch f.Tag.Get("secret") {
-		case "url":
-			value = withoutPassword(value)
-		case "yes":
-			if value != "" {
-				value = "xxxxx"
-			}
-		}
-		fmt.Fprintf(w, "%s=%s\n", f.Tag.Get("env"), value)
+		printSetting(w, f.Tag.Get("env"), value, f.Tag.Get("secret"))
 	}
+}
+
+func printSetting(w io.Writer, name, value, secret string) {
+	switch secret {
+	case "url":
+		value = withoutPassword(value)
+	case "yes":
+		if value != "" {
+			value = "xxxxx"
+		}
+	}
+	fmt.Fprintf(w, "%s=%s\n", name, value)
 }
 
 func withoutPassword(raw string) string {

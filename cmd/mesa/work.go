@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mesapartes/mesa/internal/files"
+	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/jobs"
 	"github.com/mesapartes/mesa/mesa"
 )
@@ -34,7 +35,7 @@ type background struct {
 }
 
 // startWork starts the worker and the schedule of a process.
-func (s *settings) startWork(ctx context.Context, w working, st *store, log *slog.Logger) (*background, error) {
+func (s *settings) startWork(ctx context.Context, w working, st *store, tracer *trace.Tracer, log *slog.Logger) (*background, error) {
 	timing, err := w.timing()
 	if err != nil {
 		return nil, err
@@ -52,6 +53,7 @@ func (s *settings) startWork(ctx context.Context, w working, st *store, log *slo
 		return nil, err
 	}
 	pool := jobs.NewPool(st.DB, st.signals, s.handlers(st, store, log), timing, log)
+	pool.Tracer = tracer
 	var work context.Context
 	work, b.cancel = context.WithCancel(context.Background())
 	b.running.Go(func() { pool.Run(work) })
@@ -87,12 +89,20 @@ func (b *background) stop() {
 	b.running.Wait()
 }
 
-type workCmd struct{ working }
+type workCmd struct {
+	watched
+	working
+}
 
 // Run works until SIGTERM.
 func (c *workCmd) Run(out *streams, s *settings) error {
 	log := s.logger(out.stderr)
 	limitMemory()
+	tracer, stopWatched, err := c.watched.start(log)
+	if err != nil {
+		return err
+	}
+	defer stopWatched()
 	st, err := s.openMigrated(out.ctx, log)
 	if err != nil {
 		return err
@@ -101,7 +111,7 @@ func (c *workCmd) Run(out *streams, s *settings) error {
 	if err := s.startExchange(out.ctx, st); err != nil {
 		return err
 	}
-	b, err := s.startWork(out.ctx, c.working, st, log)
+	b, err := s.startWork(out.ctx, c.working, st, tracer, log)
 	if err != nil {
 		return err
 	}

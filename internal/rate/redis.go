@@ -32,7 +32,7 @@ func openRemote(address, prefix string) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &remote{client: redis.NewUniversalClient(options), prefix: prefix}, nil
+	return &remote{client: cache.NewRedis(options), prefix: prefix}, nil
 }
 
 func (r *remote) key(class, who string, w Window, period int64) string {

@@ -1,5 +1,5 @@
 // Package testkit gives tests real databases: SQLite in a temporary directory and PostgreSQL on a server that is started for them. It
-// starts a real Redis and a real S3-compatible store for them in the same way.
+// starts a real Redis and a real S3-compatible store for them in the same way. Collector receives traces.
 //
 // The same test body runs on both databases:
 //

@@ -22,33 +22,31 @@ func (w *world) sameByTheExecutor(t *testing.T, q request, a answer) {
 
 // Whatever is selected of documents, alone or in a page, is written as the executor marshals it.
 func TestWritersAnswerAsTheExecutorDoes(t *testing.T) {
-	eachHistory(t, func(t *testing.T, url string) {
-		t.Parallel()
-		w := open(t, url)
-		w.relateAccounts(t)
-		token, logistics := w.token("auditor"), string(w.area(t, "LOG"))
-		for _, root := range roots {
-			for _, r := range relations(root.list, root.of) {
-				q := request{query: strings.NewReplacer("{n}", "5", "{logistics}", logistics).Replace(r.query), token: token}
-				w.sameByTheExecutor(t, q, w.must(t, q))
-			}
+	t.Parallel()
+	w := open(t, testkit.SQLiteClone(t, "history", prepare(400, relate)))
+	w.relateAccounts(t)
+	token, logistics := w.token("auditor"), string(w.area(t, "LOG"))
+	for _, root := range roots {
+		for _, r := range relations(root.list, root.of) {
+			q := request{query: strings.NewReplacer("{n}", "5", "{logistics}", logistics).Replace(r.query), token: token}
+			w.sameByTheExecutor(t, q, w.must(t, q))
 		}
-		first := lookUp(any(w.must(t, request{query: "{ documents(first: 1) { nodes { id } } }", token: token}).data), "documents.nodes.0.id")
-		for _, selection := range []string{
-			"__typename id ... on Document { id: id fileNumber a: subject b: subject } ... on Node { id }",
-			"... on Document { dueOn due: dueOn tags type { code } type { name } } ...F",
-			"... on Document { derivations(first: 0) { totalCount } legs: derivations(first: 2) { edges { cursor } pageInfo { hasNextPage } } }",
-			"... on Document { derivations(first: 1, after: \"nothing\") { totalCount } }",
-			"... on Document { related { related { id } } subject @skip(if: true) state @include(if: true) }",
-			"... on Derivation { id }",
-		} {
-			q := request{query: fmt.Sprintf("{ node(id: %q) { %s } } fragment F on Document { type { id } light }", first, selection), token: token}
-			if !strings.Contains(selection, "...F") {
-				q.query, _, _ = strings.Cut(q.query, " fragment")
-			}
-			w.sameByTheExecutor(t, q, w.ask(t, q))
+	}
+	first := lookUp(any(w.must(t, request{query: "{ documents(first: 1) { nodes { id } } }", token: token}).data), "documents.nodes.0.id")
+	for _, selection := range []string{
+		"__typename id ... on Document { id: id fileNumber a: subject b: subject } ... on Node { id }",
+		"... on Document { dueOn due: dueOn tags type { code } type { name } } ...F",
+		"... on Document { derivations(first: 0) { totalCount } legs: derivations(first: 2) { edges { cursor } pageInfo { hasNextPage } } }",
+		"... on Document { derivations(first: 1, after: \"nothing\") { totalCount } }",
+		"... on Document { related { related { id } } subject @skip(if: true) state @include(if: true) }",
+		"... on Derivation { id }",
+	} {
+		q := request{query: fmt.Sprintf("{ node(id: %q) { %s } } fragment F on Document { type { id } light }", first, selection), token: token}
+		if !strings.Contains(selection, "...F") {
+			q.query, _, _ = strings.Cut(q.query, " fragment")
 		}
-	})
+		w.sameByTheExecutor(t, q, w.ask(t, q))
+	}
 }
 
 // A page whose items are in memory takes a fraction of what the executor allocates for it.

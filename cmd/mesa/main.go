@@ -31,7 +31,7 @@ type cli struct {
 	Queries queriesCmd `cmd:"" help:"Print the SQL statements that were slow."`
 	Explain explainCmd `cmd:"" help:"Run a query and print the plan of each SQL statement that it causes."`
 	Audit   auditCmd   `cmd:"" help:"Export the audit trail, or check what was exported."`
-	Verify  verifyCmd  `cmd:"" help:"Check database, migrations and the consistency of what is stored."`
+	Verify  verifyCmd  `cmd:"" help:"Go through the checklist of an installation: each line says what was found and, when it failed, what to do."`
 	Config  configCmd  `cmd:"" help:"Print the settings in force, secrets left out."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

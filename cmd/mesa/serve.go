@@ -20,6 +20,7 @@ import (
 	"github.com/mesapartes/mesa/internal/demo"
 	"github.com/mesapartes/mesa/internal/metrics"
 	"github.com/mesapartes/mesa/internal/outbound"
+	"github.com/mesapartes/mesa/internal/verify"
 	"github.com/mesapartes/mesa/web"
 )
 
@@ -117,8 +118,9 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 		GraphiQL:      !c.NoGraphiQL,
 		Origins:       c.Origins,
 		Proxies:       proxies,
+		Board:         &verify.Board{Checks: s.installation(database, reports).Quick()},
 	}
-	stopMetrics, err := c.serveMetrics(database, server.Resolver.Refusals, log)
+	stopMetrics, err := c.serveMetrics(database, server, log)
 	if err != nil {
 		return err
 	}
@@ -133,8 +135,8 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 	return c.listen(out, s, server, feed, work, log)
 }
 
-// serveMetrics listens for Prometheus on an address of its own, which is not for strangers.
-func (c *serveCmd) serveMetrics(st *store, refusals func() map[string]int64, log *slog.Logger) (stop func(), err error) {
+// serveMetrics listens for Prometheus, and whoever wants to see the checklist, on an address of its own, which is not for strangers.
+func (c *serveCmd) serveMetrics(st *store, server *web.Server, log *slog.Logger) (stop func(), err error) {
 	if c.MetricsAddr == "" {
 		return func() {}, nil
 	}
@@ -143,7 +145,8 @@ func (c *serveCmd) serveMetrics(st *store, refusals func() map[string]int64, log
 		return nil, fmt.Errorf("cannot listen for metrics: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics.Handler(st.cache, st.DB, refusals))
+	mux.Handle("GET /metrics", metrics.Handler(st.cache, st.DB, server.Resolver.Refusals))
+	mux.HandleFunc("GET /readyz", server.Checklist)
 	h := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = h.Serve(listener) }() // until stop

@@ -168,6 +168,15 @@ func TestVerifyingARunningServer(t *testing.T) {
 		if l := look()["server"]; l.State != verify.StateFailed || !strings.Contains(l.Remedy, "start mesa serve") {
 			t.Errorf("of a server that was killed: %s", l)
 		}
+
+		manifest := filepath.Join(t.TempDir(), "relay.json")
+		if err := os.WriteFile(manifest, []byte(`{"me": "query Me { viewer { user { id } } }"}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s = startProcess(t, i.with("--no-graphiql", "--no-workers", "--documents", "require", "--manifests", manifest)...)
+		if l := look()["subscriptions"]; l.State != verify.StateSkipped || !strings.Contains(l.Figure, "trusted documents only") {
+			t.Errorf("of trusted documents: %s", l)
+		}
 	})
 }
 

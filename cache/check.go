@@ -40,6 +40,7 @@ func (c *Cache) WaitForRedis(ctx context.Context) error {
 type Checked struct {
 	RoundTrip time.Duration // of one question to Redis, 0 without
 	Policy    string        // maxmemory-policy of Redis, "" when it does not tell
+	Ahead     time.Duration // of the clock of Redis before this machine's, 0 without
 	Warning   string        // "" when all is well
 }
 
@@ -65,6 +66,9 @@ func (c *Cache) Check(ctx context.Context) (found Checked, err error) {
 		if err = c.tryOut(ctx); err == nil {
 			break
 		}
+	}
+	if err == nil && c.link != nil {
+		found.Ahead, err = c.link.remote.ahead(ctx)
 	}
 	if err == nil && c.link != nil {
 		if found.Policy = c.link.remote.server(ctx, "maxmemory-policy"); strings.HasPrefix(found.Policy, "allkeys") {

@@ -107,6 +107,18 @@ type dialect interface {
 	// afterLoading selects the statements that let sequences go on after what rows have.
 	afterLoading() string
 
+	// presentIndexes selects name and is_valid of the indexes that are there.
+	presentIndexes() string
+
+	// remakeIndex are the statements that make an index again, outside of a transaction.
+	remakeIndex(i MissingIndex) []string
+
+	// mostConnections selects how many connections the database takes, 0 where it does not count.
+	mostConnections() string
+
+	// clock is an expression: the microseconds since 1970 by the clock of the database's machine.
+	clock() string
+
 	// upkeep are the statements that keep the database quick.
 	upkeep() []string
 
@@ -277,6 +289,26 @@ func (postgres) snapshot() *sql.TxOptions {
 
 func (postgres) hasTable(name string) string { return "SELECT to_regclass('" + name + "') IS NOT NULL" }
 
+func (postgres) presentIndexes() string {
+	return `SELECT c.relname AS name, i.indisvalid AS is_valid FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid WHERE c.relnamespace = current_schema()::regnamespace`
+}
+
+// remakeIndex lets others write meanwhile.
+func (postgres) remakeIndex(i MissingIndex) []string {
+	if i.IsInvalid {
+		return []string{"REINDEX INDEX CONCURRENTLY " + i.Name}
+	}
+	return []string{strings.Replace(i.Definition, " INDEX ", " INDEX CONCURRENTLY ", 1)}
+}
+
+func (postgres) mostConnections() string {
+	return "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+}
+
+func (postgres) clock() string {
+	return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
+}
+
 func (postgres) lockMigrations(ctx context.Context, tx *Tx) error {
 	_, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(7369173)")
 	return err
@@ -424,6 +456,18 @@ func (sqlite) snapshot() *sql.TxOptions { return nil }
 
 func (sqlite) hasTable(name string) string {
 	return "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '" + name + "')"
+}
+
+func (sqlite) presentIndexes() string {
+	return "SELECT name, 1 AS is_valid FROM sqlite_master WHERE type = 'index'"
+}
+
+func (sqlite) remakeIndex(i MissingIndex) []string { return []string{i.Definition} }
+
+func (sqlite) mostConnections() string { return "SELECT 0" }
+
+func (sqlite) clock() string {
+	return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000"
 }
 
 // lockMigrations: a write transaction already has the only write lock.

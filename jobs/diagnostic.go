@@ -38,3 +38,6 @@ func Diagnostic(ctx context.Context, w *Work) (Done, error) {
 	}
 	return Done{Result: map[string]any{"output": strings.Repeat("x", in.OutputBytes), "steps": steps}}, nil
 }
+
+// Probe does nothing.
+func Probe(context.Context, *Work) (Done, error) { return Done{}, nil }

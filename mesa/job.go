@@ -72,6 +72,7 @@ const (
 	JobSend       JobKind = "EXCHANGE_SEND"      // sends a document to another institution
 	JobSync       JobKind = "EXCHANGE_SYNC"      // asks another institution how what was sent to it stands
 	JobPoll       JobKind = "EXCHANGE_POLL"      // adds an EXCHANGE_SYNC for each institution
+	JobProbe      JobKind = "PROBE"              // does nothing: whoever adds it looks whether a worker takes it
 )
 
 // JobPolicy is how a kind of work is run.
@@ -110,6 +111,7 @@ var JobPolicies = []JobPolicy{
 	{JobSend, "exchange", DefaultMaxAttempts, 5 * time.Minute, time.Minute, 12 * time.Hour, 7 * day, ""},
 	{JobSync, "exchange", 3, 30 * time.Minute, time.Minute, 15 * time.Minute, day, ""},
 	{JobPoll, "exchange", 3, time.Minute, 5 * time.Second, time.Minute, day, ""},
+	{JobProbe, "default", 1, time.Minute, time.Second, time.Minute, time.Hour, ""},
 }
 
 // PolicyOf is the policy of a kind. One that this program does not know has a policy without a queue: a newer program added it.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/graph"
+	"github.com/mesapartes/mesa/internal/verify"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -30,6 +31,7 @@ type Server struct {
 	GraphiQL      bool           // whether the page is served
 	Origins       []string       // whose pages may use the API, as scheme://host; the server's own always may
 	Proxies       []netip.Prefix // whose X-Forwarded-For is believed
+	Board         *verify.Board  // what administrators see at /readyz?verbose; nil for nothing
 	Patience      time.Duration  // with a client that leaves what it asked for unread, or does not send what it announced; default 10 s
 
 	stopping atomic.Bool
@@ -139,22 +141,6 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return nil // a client that went away, or sent less than it said, is told by the executor
-}
-
-// ready says whether requests may be sent here: the database answers, its schema is this binary's, and no stop has begun.
-func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-	defer cancel()
-	switch pending, err := pendingMigrations(ctx, s.Resolver.DB); {
-	case s.stopping.Load():
-		answer(w, http.StatusServiceUnavailable, "stopping")
-	case err != nil:
-		answer(w, http.StatusServiceUnavailable, "database does not answer")
-	case pending > 0:
-		answer(w, http.StatusServiceUnavailable, "migrations pending: run mesa migrate")
-	default:
-		answer(w, http.StatusOK, "ready")
-	}
 }
 
 func pendingMigrations(ctx context.Context, database *db.DB) (n int, err error) {

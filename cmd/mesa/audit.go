@@ -8,6 +8,7 @@ import (
 
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
+	"github.com/mesapartes/mesa/internal/verify"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -55,34 +56,10 @@ func (c *auditFileCmd) Run(out *streams, _ *settings) error {
 	if err != nil {
 		return err
 	}
-	return printAudit(out, v)
-}
-
-// verifiedTail is how many entries of the audit trail mesa verify looks at unless it is asked for all.
-const verifiedTail = 10_000
-
-// verifyAudit checks the end of the audit trail, or all of it.
-func verifyAudit(out *streams, database *db.DB, all bool) error {
-	standing, err := database.SealStanding(out.ctx)
-	if err != nil {
-		return err
+	line := verify.Line{Name: "audit trail", Result: verify.AuditResult(v)}
+	fmt.Fprint(out.stdout, line)
+	if line.State == verify.StateFailed {
+		return errNotWell
 	}
-	from := max(1, standing.Seq-verifiedTail+1)
-	if all {
-		from = 1
-	}
-	v, err := database.VerifyAudit(out.ctx, from, 0)
-	if err != nil {
-		return err
-	}
-	return printAudit(out, v)
-}
-
-func printAudit(out *streams, v *mesa.AuditVerification) error {
-	if v.FirstBroken != nil {
-		fmt.Fprintf(out.stdout, "✗ audit trail: %s\n", v.FirstBroken)
-		return fmt.Errorf("not everything is well")
-	}
-	fmt.Fprintf(out.stdout, "✓ audit trail: %d entries as they were sealed, %d not sealed yet; the last is %d, hash %s\n", v.Count, v.Unsealed, v.HeadSeq(), v.HeadHash())
 	return nil
 }

@@ -81,17 +81,6 @@ func (c *cacheStatsCmd) askServer(ctx context.Context, s *settings, st *store) (
 	if err != nil {
 		return nil, err
 	}
-	in, err := d.OpenSession(ctx, admin)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		actor, failed := st.Actor(context.WithoutCancel(ctx), in.Token)
-		if failed == nil {
-			failed = d.SignOut(context.WithoutCancel(ctx), actor)
-		}
-		err = errors.Join(err, failed)
-	}()
 	var answer struct {
 		Data struct {
 			CacheStats *struct {
@@ -105,7 +94,8 @@ func (c *cacheStatsCmd) askServer(ctx context.Context, s *settings, st *store) (
 		}
 		Errors []struct{ Message string }
 	}
-	if err := askOver(ctx, c.URL+"/graphql", in.Token, statsQuery, &answer); err != nil {
+	err = withSession(ctx, st, d, admin, func(token string) error { return askOver(ctx, c.URL+"/graphql", token, statsQuery, &answer) })
+	if err != nil {
 		return nil, err
 	}
 	if len(answer.Errors) > 0 || answer.Data.CacheStats == nil {
@@ -120,6 +110,20 @@ func (c *cacheStatsCmd) askServer(ctx context.Context, s *settings, st *store) (
 		figures.Process = p[0].Name
 	}
 	return []cache.Stats{figures}, nil
+}
+
+// withSession does something with the token of a session that it opens for the purpose.
+func withSession(ctx context.Context, st *store, d *desk.Desk, email string, do func(token string) error) error {
+	in, err := d.OpenSession(ctx, email)
+	if err != nil {
+		return err
+	}
+	err = do(in.Token)
+	actor, failed := st.Actor(context.WithoutCancel(ctx), in.Token)
+	if failed == nil {
+		failed = d.SignOut(context.WithoutCancel(ctx), actor)
+	}
+	return errors.Join(err, failed)
 }
 
 // administrator is the e-mail of somebody who may see the figures.

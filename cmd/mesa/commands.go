@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -10,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mesapartes/mesa/cache"
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/internal/demo"
@@ -18,7 +16,8 @@ import (
 )
 
 type migrateCmd struct {
-	Status bool `help:"Only say what is applied and what is pending."`
+	Status bool `xor:"do" help:"Only say what is applied and what is pending."`
+	Repair bool `xor:"do" help:"Also make the indexes that are missing, while servers run."`
 }
 
 // Run applies what is pending, or lists it.
@@ -31,6 +30,15 @@ func (c *migrateCmd) Run(out *streams, s *settings) error {
 	defer database.Close()
 	if !c.Status {
 		if err := migrate(out.ctx, database.DB, log); err != nil {
+			return err
+		}
+	}
+	if c.Repair {
+		made, err := database.RepairIndexes(out.ctx)
+		for _, name := range made {
+			fmt.Fprintf(out.stdout, "made index %s\n", name)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -309,56 +317,4 @@ func withStore(out *streams, s *settings, do func(st *store, d *desk.Desk, by *m
 	err = do(st, desk.New(st.DB, log), mesa.System(cat, "mesa"))
 	st.cache.Linger(out.ctx)
 	return err
-}
-
-type verifyCmd struct {
-	Audit bool `help:"Check the whole audit trail, not only the last 10,000 entries: about half a minute for a million."`
-}
-
-// Run prints one line for each check; the exit code is 1 when one failed.
-func (c *verifyCmd) Run(out *streams, s *settings) error {
-	database, err := s.openMigrated(out.ctx, s.logger(out.stderr))
-	if err != nil {
-		fmt.Fprintf(out.stdout, "✗ database and migrations: %v\n", err)
-		return fmt.Errorf("not everything is well")
-	}
-	defer database.Close()
-	fmt.Fprintf(out.stdout, "✓ database and migrations (%s)\n", database.Backend())
-	wrong, err := database.Inconsistencies(out.ctx)
-	if err != nil {
-		return err
-	}
-	for _, w := range wrong {
-		fmt.Fprintf(out.stdout, "✗ %s\n", w)
-	}
-	if len(wrong) > 0 {
-		return fmt.Errorf("not everything is well")
-	}
-	fmt.Fprintln(out.stdout, "✓ numbers, states, holders and access agree")
-	if err := verifyAudit(out, database.DB, c.Audit); err != nil {
-		return err
-	}
-	return verifyCache(out, s, database.cache)
-}
-
-// verifyCache keeps and forgets something, here and through Redis if there is one.
-func verifyCache(out *streams, s *settings, c *cache.Cache) error {
-	if c == nil {
-		fmt.Fprintln(out.stdout, "– cache: off (MESA_NO_CACHE)")
-		return nil
-	}
-	found, err := c.Check(out.ctx)
-	switch {
-	case err != nil:
-		fmt.Fprintf(out.stdout, "✗ cache: %v\n  Is the Redis of MESA_REDIS_URL up and reachable? Until then everything is read from the database.\n", err)
-		return fmt.Errorf("not everything is well")
-	case s.RedisURL == "":
-		fmt.Fprintln(out.stdout, "✓ cache: in memory, kept and forgotten\n– Redis: not configured")
-	case found.Warning != "":
-		fmt.Fprintf(out.stdout, "✗ cache: %s\n", found.Warning)
-		return fmt.Errorf("not everything is well")
-	default:
-		fmt.Fprintf(out.stdout, "✓ cache: kept and forgotten\n✓ Redis: round trip %s, policy %s\n", found.RoundTrip.Round(time.Microsecond), cmp.Or(found.Policy, "not told"))
-	}
-	return nil
 }

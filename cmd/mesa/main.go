@@ -34,7 +34,7 @@ type cli struct {
 	Audit   auditCmd   `cmd:"" help:"Export the audit trail, or check what was exported."`
 	Backup  backupCmd  `cmd:"" help:"Write the database and the files of reports into one file, while servers run; or check such a file."`
 	Restore restoreCmd `cmd:"" help:"Make the database what a backup says, while no server runs."`
-	Verify  verifyCmd  `cmd:"" help:"Check database, migrations and the consistency of what is stored."`
+	Verify  verifyCmd  `cmd:"" help:"Go through the checklist of an installation: each line says what was found and, when it failed, what to do."`
 	Config  configCmd  `cmd:"" help:"Print the settings in force, secrets left out."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

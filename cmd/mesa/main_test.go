@@ -165,7 +165,7 @@ func TestSettingUp(t *testing.T) {
 				t.Errorf("migrate: %s", stdout)
 			}
 		}
-		if stdout := works(t, with("verify")...); strings.Contains(stdout, "✗") || strings.Count(stdout, "✓") != 4 || !strings.Contains(stdout, "– Redis: not configured") {
+		if stdout := works(t, with("verify")...); strings.Contains(stdout, "✗") || strings.Count(stdout, "✓") != 9 || strings.Count(stdout, "\n–") != 5 || !strings.Contains(stdout, "– Redis: not configured") {
 			t.Errorf("verify: %s", stdout)
 		}
 

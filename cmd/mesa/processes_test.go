@@ -228,7 +228,8 @@ func TestOperatingTheCache(t *testing.T) {
 			t.Errorf("after deactivation: %v %s (%s)", err, body, from)
 		}
 	}
-	res, err := http.Get("http://" + regexp.MustCompile(`msg=metrics address=(\S+)`).FindStringSubmatch(p.one.log.String())[1] + "/metrics")
+	private := "http://" + regexp.MustCompile(`msg=metrics address=(\S+)`).FindStringSubmatch(p.one.log.String())[1]
+	res, err := http.Get(private + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,5 +262,19 @@ func TestOperatingTheCache(t *testing.T) {
 	p.redis.Kill()
 	if code, stdout, _ := typed(t, with("verify")...); code != 1 || !strings.Contains(stdout, "✗ cache: not using Redis") {
 		t.Errorf("verify without Redis: %d\n%s", code, stdout)
+	}
+	for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) { // the server notices by itself, and serves on
+		res, err := http.Get(private + "/readyz?verbose")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if strings.Contains(string(text), "✗ cache: not using Redis") && res.StatusCode == http.StatusOK {
+			break
+		}
+		if time.Since(begun) > 30*time.Second {
+			t.Fatalf("%d\n%s", res.StatusCode, text)
+		}
 	}
 }

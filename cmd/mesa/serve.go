@@ -20,6 +20,7 @@ import (
 	"github.com/mesapartes/mesa/internal/demo"
 	"github.com/mesapartes/mesa/internal/metrics"
 	"github.com/mesapartes/mesa/internal/outbound"
+	"github.com/mesapartes/mesa/internal/verify"
 	"github.com/mesapartes/mesa/web"
 )
 
@@ -123,8 +124,12 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 		GraphiQL:      !c.NoGraphiQL,
 		Origins:       c.Origins,
 		Proxies:       proxies,
+		Board:         &verify.Board{Checks: s.installation(database, reports).Quick()},
 	}
-	stopMetrics, err := listenAside(c.MetricsAddr, "metrics", map[string]http.Handler{"GET /metrics": metrics.Handler(database.cache, database.DB, server.Resolver.Refusals)}, log)
+	stopMetrics, err := listenAside(c.MetricsAddr, "metrics", map[string]http.Handler{
+		"GET /metrics": metrics.Handler(database.cache, database.DB, server.Resolver.Refusals),
+		"GET /readyz":  http.HandlerFunc(server.Checklist),
+	}, log)
 	if err != nil {
 		return err
 	}

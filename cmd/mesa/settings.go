@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -179,26 +181,32 @@ func (s *settings) open(ctx context.Context, log *slog.Logger) (*store, error) {
 
 // openMigrated opens a database whose schema is this binary's.
 func (s *settings) openMigrated(ctx context.Context, log *slog.Logger) (*store, error) {
-	st, err := s.open(ctx, log)
-	if err != nil {
-		return nil, err
+	st, pending, err := s.openWatched(ctx, log)
+	if err == nil && pending != "" {
+		err = errors.Join(fmt.Errorf("the database lacks migration %s: run mesa migrate", pending), st.Close())
+		st = nil
+	}
+	return st, err
+}
+
+// openWatched opens a database; when its schema is this binary's, it is watched. pending is the first migration that is not applied, or "".
+func (s *settings) openWatched(ctx context.Context, log *slog.Logger) (st *store, pending string, err error) {
+	if st, err = s.open(ctx, log); err != nil {
+		return nil, "", err
 	}
 	list, err := st.Migrations(ctx)
-	if err == nil {
-		for _, m := range list {
-			if m.AppliedAt.IsZero() {
-				err = fmt.Errorf("the database lacks migration %s: run mesa migrate", m.Name)
-			}
+	for _, m := range list {
+		if m.AppliedAt.IsZero() {
+			pending = cmp.Or(pending, m.Name)
 		}
 	}
-	if err == nil {
+	if err == nil && pending == "" {
 		err = st.watch(ctx)
 	}
 	if err != nil {
-		_ = st.Close()
-		return nil, err
+		return nil, "", errors.Join(err, st.Close())
 	}
-	return st, nil
+	return st, pending, nil
 }
 
 // configCmd takes the settings of serve too, to print them.

@@ -74,6 +74,7 @@ func (s *settings) handlers(st *store, reports files.Store, log *slog.Logger) jo
 		mesa.JobDigest:     jobs.Digest(st.DB, log),
 		mesa.JobWarmUp:     jobs.WarmUp(st.DB),
 		mesa.JobCheckpoint: jobs.Checkpoint(st.DB),
+		mesa.JobProbe:      jobs.Probe,
 	}
 	maps.Copy(handlers, jobs.Exchange{DB: st.DB, Peers: st.peers, Scale: s.ExchangeScale}.Handlers())
 	return handlers

@@ -8517,6 +8517,8 @@ enum JobKind {
   EXCHANGE_SYNC
   "Adds an EXCHANGE_SYNC for each institution."
   EXCHANGE_POLL
+  "Nothing: mesa verify looks whether a worker takes it."
+  PROBE
 }
 
 "Where a job stands."

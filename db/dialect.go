@@ -107,11 +107,8 @@ type dialect interface {
 	// afterLoading selects the statements that let sequences go on after what rows have.
 	afterLoading() string
 
-	// presentIndexes selects name and is_valid of the indexes that are there.
-	presentIndexes() string
-
 	// remakeIndex are the statements that make an index again, outside of a transaction.
-	remakeIndex(i MissingIndex) []string
+	remakeIndex(i *Index) []string
 
 	// mostConnections selects how many connections the database takes, 0 where it does not count.
 	mostConnections() string
@@ -289,13 +286,9 @@ func (postgres) snapshot() *sql.TxOptions {
 
 func (postgres) hasTable(name string) string { return "SELECT to_regclass('" + name + "') IS NOT NULL" }
 
-func (postgres) presentIndexes() string {
-	return `SELECT c.relname AS name, i.indisvalid AS is_valid FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid WHERE c.relnamespace = current_schema()::regnamespace`
-}
-
 // remakeIndex lets others write meanwhile.
-func (postgres) remakeIndex(i MissingIndex) []string {
-	if i.IsInvalid {
+func (postgres) remakeIndex(i *Index) []string {
+	if i.State == IndexInvalid {
 		return []string{"REINDEX INDEX CONCURRENTLY " + i.Name}
 	}
 	return []string{strings.Replace(i.Definition, " INDEX ", " INDEX CONCURRENTLY ", 1)}
@@ -458,11 +451,7 @@ func (sqlite) hasTable(name string) string {
 	return "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '" + name + "')"
 }
 
-func (sqlite) presentIndexes() string {
-	return "SELECT name, 1 AS is_valid FROM sqlite_master WHERE type = 'index'"
-}
-
-func (sqlite) remakeIndex(i MissingIndex) []string { return []string{i.Definition} }
+func (sqlite) remakeIndex(i *Index) []string { return []string{i.Definition} }
 
 func (sqlite) mostConnections() string { return "SELECT 0" }
 

@@ -137,6 +137,35 @@ func (db *DB) Indexes(ctx context.Context) ([]*Index, error) {
 	return list, nil
 }
 
+// MissingIndexes are those that the program counts on and that no query can use, none when all is well; expected is how many there should be.
+func (db *DB) MissingIndexes(ctx context.Context) (missing []*Index, expected int, err error) {
+	list, err := db.Indexes(ctx)
+	for _, i := range list {
+		if i.State.IsFault() {
+			missing = append(missing, i)
+		}
+	}
+	return missing, len(madeIndexes(db.Backend())), err
+}
+
+// RepairIndexes makes the indexes that MissingIndexes lists, one after the other while others write, and returns the names of those that
+// it made. An error may be that rows which came meanwhile are not unique.
+func (db *DB) RepairIndexes(ctx context.Context) (made []string, err error) {
+	missing, _, err := db.MissingIndexes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range missing {
+		for _, statement := range db.dialect.remakeIndex(i) {
+			if _, err := db.write.DB.ExecContext(ctx, statement); err != nil {
+				return made, fmt.Errorf("make index %s: %w", i.Name, err)
+			}
+		}
+		made = append(made, i.Name)
+	}
+	return made, nil
+}
+
 // IndexSizes is how many bytes each index takes. SQLite reads the whole file for it.
 func (db *DB) IndexSizes(ctx context.Context) (map[string]int64, error) {
 	var rows []struct {

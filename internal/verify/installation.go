@@ -99,7 +99,7 @@ func (in *Installation) indexes(ctx context.Context) Result {
 	names := make([]string, len(missing))
 	for i, m := range missing {
 		names[i] = m.Name
-		if m.IsInvalid {
+		if m.State == db.IndexInvalid {
 			names[i] += " (not finished)"
 		}
 	}

@@ -41,10 +41,14 @@ type loaders struct {
 	Account                  *dataloadgen.Loader[mesa.UserID, *mesa.Account]
 }
 
-// withLoaders makes ctx carry fresh loaders for a view. Their statements run under this ctx, not under that of whichever field
-// happens to ask first.
+// withLoaders makes ctx carry fresh loaders for a view.
 func (r *Resolver) withLoaders(ctx context.Context, view *db.View) context.Context {
-	return context.WithValue(ctx, loadersKey{}, &loaders{
+	return context.WithValue(ctx, loadersKey{}, r.loaders(ctx, view))
+}
+
+// loaders are fresh loaders for a view. Their statements run under this ctx, not under that of whichever field happens to ask first.
+func (r *Resolver) loaders(ctx context.Context, view *db.View) *loaders {
+	return &loaders{
 		view:                     view,
 		Document:                 loader(ctx, "Document", view.DocumentsByID),
 		Derivation:               loader(ctx, "Derivation", view.DerivationsByID),
@@ -63,7 +67,7 @@ func (r *Resolver) withLoaders(ctx context.Context, view *db.View) context.Conte
 		SealsByEvent:             loader(ctx, "SealsByEvent", r.DB.SealsByEvent),
 		AttemptsByMessage:        loader(ctx, "AttemptsByMessage", r.DB.AttemptsByMessage),
 		Account:                  loader(ctx, "Account", view.AccountsByUser),
-	})
+	}
 }
 
 func loader[K comparable, V any](ctx context.Context, name string, fetch func(context.Context, []K) (map[K]V, error)) *dataloadgen.Loader[K, V] {
@@ -83,7 +87,12 @@ func prime[K comparable, V any](l *dataloadgen.Loader[K, V], values map[K]V) {
 	}
 }
 
-func loadersOf(ctx context.Context) *loaders { return ctx.Value(loadersKey{}).(*loaders) }
+func loadersOf(ctx context.Context) *loaders {
+	if later, ok := ctx.Value(loadersKey{}).(func() *loaders); ok {
+		return later()
+	}
+	return ctx.Value(loadersKey{}).(*loaders)
+}
 
 // maybe loads what may be missing: nil for an empty key and for what is not there or not visible.
 func maybe[K comparable, V any](ctx context.Context, l *dataloadgen.Loader[K, *V], key K) (*V, error) {

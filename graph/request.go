@@ -54,13 +54,6 @@ func (r *Resolver) identify(ctx context.Context, c *caller) {
 	c.known.Store(&identity{actor, err})
 }
 
-// reidentify makes ctx carry a caller who was asked just now.
-func (r *Resolver) reidentify(ctx context.Context) context.Context {
-	c := &caller{token: callerOf(ctx).token}
-	r.identify(ctx, c)
-	return context.WithValue(ctx, callerKey{}, c)
-}
-
 // actAs makes ctx carry a caller of whom it is known who they are. What is made for others, too, is made without what was given to the
 // caller in person: should that have become something just now, the others must not see it.
 func actAs(ctx context.Context, actor *mesa.Actor, forOthersToo bool) context.Context {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/mesapartes/mesa/cache"
 	"github.com/mesapartes/mesa/graph/exec"
+	"github.com/mesapartes/mesa/mesa"
 )
 
 // What is kept of texts.
@@ -110,21 +112,35 @@ func (r *Resolver) subscriberLoaders(ctx context.Context, next graphql.Operation
 	return next(ctx)
 }
 
-// freshLoaders gives each response its own loaders, so that each event of a subscription is read anew, with the rights that the
-// subscriber has by then.
+// freshLoaders gives each response its own loaders.
 func (r *Resolver) freshLoaders(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 	if !graphql.HasOperationContext(ctx) {
 		return next(ctx) // the request could not even be read
 	}
 	c := callerOf(ctx)
-	if op := graphql.GetOperationContext(ctx).Operation; op != nil && op.Operation == ast.Subscription && c.token != "" {
-		ctx = r.reidentify(ctx)
-		c = callerOf(ctx)
-	}
-	if actor, _ := c.actor(); actor != nil {
+	actor, _ := c.actor()
+	op := graphql.GetOperationContext(ctx).Operation
+	switch {
+	case actor == nil:
+	case op != nil && op.Operation == ast.Subscription:
+		ctx = r.withLoadersThen(ctx, c.token, actor)
+	default:
 		ctx = r.withLoaders(ctx, r.DB.View(actor))
 	}
 	return next(ctx)
+}
+
+// withLoadersThen makes ctx carry loaders that are made when the first field asks for them: a subscription waits under ctx for what
+// happens, and tells of it with the rights that the subscriber has by then, and as of that day.
+func (r *Resolver) withLoadersThen(ctx context.Context, token string, before *mesa.Actor) context.Context {
+	return context.WithValue(ctx, loadersKey{}, sync.OnceValue(func() *loaders {
+		actor, err := r.DB.Actor(ctx, token)
+		if err != nil {
+			actor = &mesa.Actor{Catalogue: before.Catalogue} // may nothing: the subscription is about to end
+		}
+		actor.RequestID = before.RequestID
+		return r.loaders(ctx, r.DB.View(actor))
+	}))
 }
 
 // freshRootLoaders gives each root field of a mutation its own loaders, so that it reads what the one before wrote.

@@ -426,6 +426,45 @@ func TestASubscriptionEndsWithTheRights(t *testing.T) {
 	})
 }
 
+// Every field of a message is read with the rights of the moment of its event, not of that of the one before.
+func TestAMessageIsReadWithTheRightsOfItsEvent(t *testing.T) {
+	eachInstitution(t, func(t *testing.T, url string) {
+		for name, subscribe := range transports {
+			t.Run(name, func(t *testing.T) {
+				w := open(t, url)
+				doc := w.register(t, "mesa1", mesa.Public)
+				const message = `event { id } document { notes availableActions }`
+				s := subscribe(t, w.listening(t), w.token("jefe.mesa"), `subscription($id: ID!) { documentChanged(id: $id) { `+message+` } }`, map[string]any{"id": doc.ID})
+				w.awake(t, s, doc.ID)
+				told := func(notes string) string {
+					w.note(t, doc.ID, notes)
+					for {
+						m, ok := s.next(t)
+						if !ok || len(m.errors) > 0 {
+							t.Fatalf("ended: %v", m.errors)
+						}
+						if lookUp(any(m.data), "documentChanged.document.notes") == notes {
+							return fmt.Sprint(lookUp(any(m.data), "documentChanged.document.availableActions"))
+						}
+					}
+				}
+				before := told("before")
+				_, err := w.desk.OverridePermission(t.Context(), w.actor("admin"), desk.OverridePermissionInput{
+					UserID: w.actor("jefe.mesa").UserID, Permission: mesa.MayVoid, Effect: mesa.Deny, Reason: "Está de licencia",
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				after := told("after")
+				if !strings.Contains(before, "VOID") || strings.Contains(after, "VOID") {
+					t.Errorf("could %s, can %s", before, after)
+				}
+				execute(t, url, "DELETE FROM permission_overrides")
+			})
+		}
+	})
+}
+
 // execute runs a statement beside the desk.
 func execute(t *testing.T, url, statement string) {
 	t.Helper()

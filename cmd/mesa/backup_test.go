@@ -163,7 +163,7 @@ func TestABackupIsOneStateAndEitherDatabaseGoesOnFromIt(t *testing.T) {
 			flags := []string{"--database-url", target, "--files", files}
 			for _, path := range []string{filepath.Join(folder, "during.tar.zst"), named[0]} {
 				stdout := works(t, append([]string{"restore", path, "--replace", "--yes"}, flags...)...)
-				if strings.Contains(stdout, "✗") || strings.Count(stdout, "✓") != 4 {
+				if strings.Contains(stdout, "✗") || !strings.Contains(stdout, "✓ records") || !strings.Contains(stdout, "✓ audit trail") {
 					t.Errorf("restore printed %s", stdout)
 				}
 			}
@@ -193,7 +193,7 @@ func TestABackupIsOneStateAndEitherDatabaseGoesOnFromIt(t *testing.T) {
 				t.Errorf("after %s comes %s", last, number)
 			}
 			w.sealed(database)
-			server.kill()
+			server.stop()
 			if stdout := works(t, append([]string{"verify", "--audit"}, flags...)...); strings.Contains(stdout, "✗") || !strings.Contains(stdout, " 0 not sealed yet") {
 				t.Errorf("verify printed %s", stdout)
 			}
@@ -230,7 +230,7 @@ func TestARestoreIsDoneWholeOrNotAtAll(t *testing.T) {
 			}
 		}
 		refused(path, "other processes use the database", "--replace", "--yes")
-		s.kill()
+		s.stop()
 		refused(path, "not empty; --replace")
 		refused(path, "nothing was changed", "--replace") // nobody answers
 		damaged := filepath.Join(t.TempDir(), "b.tar.zst")

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -62,6 +63,13 @@ func startProcess(t *testing.T, flags ...string) *server {
 // kill ends it as kill -9 does.
 func (s *server) kill() {
 	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// stop ends it as an operator does, and waits until it has ended.
+func (s *server) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	_ = s.cmd.Wait()
 	http.DefaultClient.CloseIdleConnections()
 }

@@ -88,6 +88,17 @@ func (db *DB) Migrations(ctx context.Context) ([]Migration, error) {
 	return db.migrations(ctx, db.read)
 }
 
+// PendingMigrations are the names of the steps that are not applied, in order; all is how many steps there are.
+func (db *DB) PendingMigrations(ctx context.Context) (names []string, all int, err error) {
+	list, err := db.Migrations(ctx)
+	for _, m := range list {
+		if m.AppliedAt.IsZero() {
+			names = append(names, m.Name)
+		}
+	}
+	return names, len(list), err
+}
+
 func (db *DB) migrations(ctx context.Context, from bun.IDB) ([]Migration, error) {
 	list, err := db.pending()
 	if err != nil {

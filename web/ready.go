@@ -26,12 +26,12 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 func (s *Server) readiness(ctx context.Context) (status int, text string) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	switch pending, err := pendingMigrations(ctx, s.Resolver.DB); {
+	switch pending, _, err := s.Resolver.DB.PendingMigrations(ctx); {
 	case s.stopping.Load():
 		return http.StatusServiceUnavailable, "stopping"
 	case err != nil:
 		return http.StatusServiceUnavailable, "database does not answer"
-	case pending > 0:
+	case len(pending) > 0:
 		return http.StatusServiceUnavailable, "migrations pending: run mesa migrate"
 	}
 	return http.StatusOK, "ready"

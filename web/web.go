@@ -17,7 +17,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/graph"
 	"github.com/mesapartes/mesa/internal/verify"
 	"github.com/mesapartes/mesa/mesa"
@@ -141,16 +140,6 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return nil // a client that went away, or sent less than it said, is told by the executor
-}
-
-func pendingMigrations(ctx context.Context, database *db.DB) (n int, err error) {
-	list, err := database.Migrations(ctx)
-	for _, m := range list {
-		if m.AppliedAt.IsZero() {
-			n++
-		}
-	}
-	return n, err
 }
 
 func answer(w http.ResponseWriter, status int, text string) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -182,29 +181,24 @@ func (s *settings) open(ctx context.Context, log *slog.Logger) (*store, error) {
 // openMigrated opens a database whose schema is this binary's.
 func (s *settings) openMigrated(ctx context.Context, log *slog.Logger) (*store, error) {
 	st, pending, err := s.openWatched(ctx, log)
-	if err == nil && pending != "" {
-		err = errors.Join(fmt.Errorf("the database lacks migration %s: run mesa migrate", pending), st.Close())
+	if err == nil && len(pending) > 0 {
+		err = errors.Join(fmt.Errorf("the database lacks migration %s: run mesa migrate", pending[0]), st.Close())
 		st = nil
 	}
 	return st, err
 }
 
-// openWatched opens a database; when its schema is this binary's, it is watched. pending is the first migration that is not applied, or "".
-func (s *settings) openWatched(ctx context.Context, log *slog.Logger) (st *store, pending string, err error) {
+// openWatched opens a database; when no migration is pending, it is watched.
+func (s *settings) openWatched(ctx context.Context, log *slog.Logger) (st *store, pending []string, err error) {
 	if st, err = s.open(ctx, log); err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
-	list, err := st.Migrations(ctx)
-	for _, m := range list {
-		if m.AppliedAt.IsZero() {
-			pending = cmp.Or(pending, m.Name)
-		}
-	}
-	if err == nil && pending == "" {
+	pending, _, err = st.PendingMigrations(ctx)
+	if err == nil && len(pending) == 0 {
 		err = st.watch(ctx)
 	}
 	if err != nil {
-		return nil, "", errors.Join(err, st.Close())
+		return nil, nil, errors.Join(err, st.Close())
 	}
 	return st, pending, nil
 }

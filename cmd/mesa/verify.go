@@ -61,7 +61,7 @@ func (c *verifyCmd) checks(out *streams, s *settings) (*store, []verify.Check, e
 	}
 	store, err := s.fileStore()
 	if err != nil {
-		return st, nil, err
+		return st, checks, nil // which fails, and says what to correct
 	}
 	in := s.installation(st, store)
 	in.WholeAudit, in.MustWork = c.Audit, c.URL != ""

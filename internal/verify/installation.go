@@ -72,20 +72,14 @@ func (in *Installation) Quick() []Check {
 }
 
 func (in *Installation) migrations(ctx context.Context) Result {
-	list, err := in.DB.Migrations(ctx)
+	pending, all, err := in.DB.PendingMigrations(ctx)
 	if err != nil {
 		return Failed(startDatabase, err)
-	}
-	var pending []string
-	for _, m := range list {
-		if m.AppliedAt.IsZero() {
-			pending = append(pending, m.Name)
-		}
 	}
 	if len(pending) > 0 {
 		return fail("run mesa migrate", "the database (%s) lacks %s", in.DB.Backend(), strings.Join(pending, ", "))
 	}
-	return OK("%s, %d migrations applied", in.DB.Backend(), len(list))
+	return OK("%s, %d migrations applied", in.DB.Backend(), all)
 }
 
 func (in *Installation) indexes(ctx context.Context) Result {

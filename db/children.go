@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	"github.com/uptrace/bun"
 
@@ -41,23 +42,23 @@ var timelineOf = child[mesa.DocumentID, mesa.Event]{
 // DerivationPages finds pages of the legs of documents, in the order they were sent; every key is there. Keys that differ only in the
 // document cost one statement together (and one more with totals). The documents must come from this view.
 func (v *View) DerivationPages(ctx context.Context, keys []ChildPage[mesa.DocumentID]) (map[ChildPage[mesa.DocumentID]]*Slice[*mesa.Derivation], error) {
-	return ofDocuments(ctx, v, derivationsOf, keys)
+	return ofDocuments(ctx, v, derivationsOf, v.legs, keys)
 }
 
 // TimelinePages finds pages of what happened to documents, oldest first, like DerivationPages.
 func (v *View) TimelinePages(ctx context.Context, keys []ChildPage[mesa.DocumentID]) (map[ChildPage[mesa.DocumentID]]*Slice[*mesa.Event], error) {
-	return ofDocuments(ctx, v, timelineOf, keys)
+	return ofDocuments(ctx, v, timelineOf, AllFields, keys)
 }
 
-func ofDocuments[T any](ctx context.Context, v *View, c child[mesa.DocumentID, T], keys []ChildPage[mesa.DocumentID]) (map[ChildPage[mesa.DocumentID]]*Slice[*T], error) {
+func ofDocuments[T any](ctx context.Context, v *View, c child[mesa.DocumentID, T], reads Fields, keys []ChildPage[mesa.DocumentID]) (map[ChildPage[mesa.DocumentID]]*Slice[*T], error) {
 	for _, key := range keys {
 		saw(ctx, key.Parent)
 	}
-	return c.pages(ctx, v.db.dialect, v.idb, keys)
+	return c.pages(ctx, v.db, v.idb, reads, keys)
 }
 
-// pages finds pages; every key is there. Keys that differ only in the parent cost one statement together, and one more with totals.
-func (c child[K, T]) pages(ctx context.Context, d dialect, idb bun.IDB, keys []ChildPage[K]) (map[ChildPage[K]]*Slice[*T], error) {
+// pages finds pages of rows with some fields; every key is there. Keys that differ only in the parent cost one statement together, and one more with totals.
+func (c child[K, T]) pages(ctx context.Context, db *DB, idb bun.IDB, reads Fields, keys []ChildPage[K]) (map[ChildPage[K]]*Slice[*T], error) {
 	alike := map[ChildPage[K]][]K{}
 	for _, key := range keys {
 		parent := key.Parent
@@ -66,7 +67,7 @@ func (c child[K, T]) pages(ctx context.Context, d dialect, idb bun.IDB, keys []C
 	}
 	pages := make(map[ChildPage[K]]*Slice[*T], len(keys))
 	for shape, parents := range alike {
-		if err := c.load(ctx, d, idb, shape, parents, pages); err != nil {
+		if err := c.load(ctx, db, idb, reads, shape, parents, pages); err != nil {
 			return nil, fmt.Errorf("%s by %s: %w", c.table, c.key, err)
 		}
 	}
@@ -74,12 +75,12 @@ func (c child[K, T]) pages(ctx context.Context, d dialect, idb bun.IDB, keys []C
 }
 
 // load fetches the same page of many parents.
-func (c child[K, T]) load(ctx context.Context, d dialect, idb bun.IDB, shape ChildPage[K], parents []K, into map[ChildPage[K]]*Slice[*T]) error {
+func (c child[K, T]) load(ctx context.Context, db *DB, idb bun.IDB, reads Fields, shape ChildPage[K], parents []K, into map[ChildPage[K]]*Slice[*T]) error {
 	page := Page{First: &shape.First, After: shape.After}
 	if _, _, err := page.size(); err != nil {
 		return err
 	}
-	where, args := c.where, []any{d.parents(texts(parents))}
+	where, args := c.where, []any{db.dialect.parents(texts(parents))}
 	if shape.After != "" {
 		place, err := c.keyset.place(shape.After, "after")
 		if err != nil {
@@ -90,7 +91,8 @@ func (c child[K, T]) load(ctx context.Context, d dialect, idb bun.IDB, shape Chi
 	}
 	var rows []*T
 	args = append(args, shape.First+1)
-	if err := idb.NewRaw(d.perParent(c.table, c.key, where, c.keyset.order(false)), args...).Scan(ctx, &rows); err != nil {
+	list := string(columns(nil, db.read.Table(reflect.TypeFor[T]()), "c", reads))
+	if err := idb.NewRaw(db.dialect.perParent(list, c.table, c.key, where, c.keyset.order(false)), args...).Scan(ctx, &rows); err != nil {
 		return err
 	}
 	totals, err := c.totals(ctx, idb, shape, parents)

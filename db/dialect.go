@@ -40,9 +40,9 @@ type dialect interface {
 	// hasAnyTag keeps documents that carry one of the tags.
 	hasAnyTag(q *bun.SelectQuery, tags []string) *bun.SelectQuery
 
-	// perParent is the text of one statement that takes the first rows of a child table for each of many parents:
+	// perParent is the text of one statement that takes columns (behind alias c) of the first rows of a child table for each of many parents:
 	// placeholders are the parents (see parents), then those of where, then the limit.
-	perParent(child, key, where, order string) string
+	perParent(columns, child, key, where, order string) string
 
 	// parents is the argument of perParent that lists the parents.
 	parents(ids []string) any
@@ -182,8 +182,8 @@ func (p postgres) hasAnyTag(q *bun.SelectQuery, tags []string) *bun.SelectQuery 
 	})
 }
 
-func (postgres) perParent(child, key, where, order string) string {
-	return "SELECT c.* FROM unnest(?::text[]) WITH ORDINALITY AS p (id, n) CROSS JOIN LATERAL (SELECT * FROM " + child +
+func (postgres) perParent(columns, child, key, where, order string) string {
+	return "SELECT " + columns + " FROM unnest(?::text[]) WITH ORDINALITY AS p (id, n) CROSS JOIN LATERAL (SELECT * FROM " + child +
 		" WHERE " + key + " = p.id COLLATE \"C\" AND " + where + " ORDER BY " + order + " LIMIT ?) AS c ORDER BY p.n, " + prefixed("c", order)
 }
 
@@ -376,8 +376,8 @@ func (sqlite) hasAnyTag(q *bun.SelectQuery, tags []string) *bun.SelectQuery {
 	return q.Where("EXISTS (SELECT 1 FROM json_each(document.tags) AS t WHERE t.value IN (?))", bun.List(tags))
 }
 
-func (sqlite) perParent(child, key, where, order string) string {
-	return "SELECT c.* FROM json_each(?) AS p JOIN " + child + " AS c ON c.rowid IN (SELECT rowid FROM " + child +
+func (sqlite) perParent(columns, child, key, where, order string) string {
+	return "SELECT " + columns + " FROM json_each(?) AS p JOIN " + child + " AS c ON c.rowid IN (SELECT rowid FROM " + child +
 		" WHERE " + key + " = p.value AND " + where + " ORDER BY " + order + " LIMIT ?) ORDER BY p.key, " + prefixed("c", order)
 }
 

@@ -18,13 +18,15 @@ func (v *View) Documents(ctx context.Context, f mesa.DocumentFilter, by mesa.Doc
 		v.sawAll(ctx)
 	}
 	order := documentOrders[by]
-	return list(ctx, v.where(v.visible(v.idb.NewSelect()), f), order.keyset, order.values, p)
+	q := selects[mesa.Document](v.db, v.idb.NewSelect(), v.documents|order.reads)
+	return list(ctx, v.where(v.visible(q), f), order.keyset, order.values, p)
 }
 
-// documentOrder is a keyset with the values of a document in it.
+// documentOrder is a keyset with the values of a document in it, and the fields that these are.
 type documentOrder struct {
 	keyset
 	values func(*mesa.Document) []any
+	reads  Fields
 }
 
 // noDue stands for "no due date" in an order, after every real one.
@@ -56,30 +58,32 @@ func init() {
 		field  mesa.DocumentOrderField
 		keys   []key
 		values func(*mesa.Document) []any
+		reads  Fields
 	}{
-		{mesa.OrderByRegisteredAt, []key{{"document.listed_at", timeKey}, id}, func(d *mesa.Document) []any { return []any{d.ListedAt, d.ID} }},
-		{mesa.OrderByFiledOn, []key{{"document.filed_on", dateKey}, id}, func(d *mesa.Document) []any { return []any{d.FiledOn, d.ID} }},
+		{mesa.OrderByRegisteredAt, []key{{"document.listed_at", timeKey}, id}, func(d *mesa.Document) []any { return []any{d.ListedAt, d.ID} }, FieldsOf[mesa.Document]("ListedAt")},
+		{mesa.OrderByFiledOn, []key{{"document.filed_on", dateKey}, id}, func(d *mesa.Document) []any { return []any{d.FiledOn, d.ID} }, FieldsOf[mesa.Document]("FiledOn")},
 		{mesa.OrderByFileNumber, []key{{"COALESCE(document.year, 0)", numberKey}, {"COALESCE(document.seq, 0)", numberKey}, id},
-			func(d *mesa.Document) []any { return []any{d.Year, d.Seq, d.ID} }},
+			func(d *mesa.Document) []any { return []any{d.Year, d.Seq, d.ID} }, FieldsOf[mesa.Document]("Year", "Seq")},
 	} {
 		for _, dir := range mesa.OrderDirections {
 			by := mesa.DocumentOrder{Field: o.field, Direction: dir}
-			documentOrders[by] = documentOrder{keyset{string(o.field + mesa.DocumentOrderField(dir)), o.keys, dir == mesa.Descending}, o.values}
+			documentOrders[by] = documentOrder{keyset{string(o.field + mesa.DocumentOrderField(dir)), o.keys, dir == mesa.Descending}, o.values, o.reads}
 		}
 	}
+	dueOn, ranked := FieldsOf[mesa.Document]("DueOn"), FieldsOf[mesa.Document]("PriorityRank", "DueOn")
 	documentOrders[mesa.DocumentOrder{Field: mesa.OrderByDueOn, Direction: mesa.Ascending}] = documentOrder{
-		keyset{"DUE_ONASC", []key{due, id}, false}, func(d *mesa.Document) []any { return []any{dueOrLast(d), d.ID} },
+		keyset{"DUE_ONASC", []key{due, id}, false}, func(d *mesa.Document) []any { return []any{dueOrLast(d), d.ID} }, dueOn,
 	}
 	documentOrders[mesa.DocumentOrder{Field: mesa.OrderByDueOn, Direction: mesa.Descending}] = documentOrder{
-		keyset{"DUE_ONDESC", []key{dueDesc, id}, true}, func(d *mesa.Document) []any { return []any{dueOrFirst(d), d.ID} },
+		keyset{"DUE_ONDESC", []key{dueDesc, id}, true}, func(d *mesa.Document) []any { return []any{dueOrFirst(d), d.ID} }, dueOn,
 	}
 	priority := func(d *mesa.Document) []any { return []any{d.PriorityRank, dueOrLast(d), d.ID} }
 	// The most urgent have the smallest rank: DESC of priority is ASC of rank, with the nearest due date first.
 	documentOrders[mesa.DocumentOrder{Field: mesa.OrderByPriority, Direction: mesa.Descending}] = documentOrder{
-		keyset{"PRIORITYDESC", []key{rank, due, id}, false}, priority,
+		keyset{"PRIORITYDESC", []key{rank, due, id}, false}, priority, ranked,
 	}
 	documentOrders[mesa.DocumentOrder{Field: mesa.OrderByPriority, Direction: mesa.Ascending}] = documentOrder{
-		keyset{"PRIORITYASC", []key{rank, due, id}, true}, priority,
+		keyset{"PRIORITYASC", []key{rank, due, id}, true}, priority, ranked,
 	}
 }
 

@@ -203,7 +203,7 @@ var messagesOf = child[mesa.IntegrationID, mesa.ExchangeMessage]{
 // MessagePages finds pages of the messages of integrations, the newest first; every key is there. Keys that differ only in the integration
 // cost one statement together (and one more with totals).
 func (db *DB) MessagePages(ctx context.Context, keys []ChildPage[mesa.IntegrationID]) (map[ChildPage[mesa.IntegrationID]]*Slice[*mesa.ExchangeMessage], error) {
-	return messagesOf.pages(ctx, db.dialect, db.read, keys)
+	return messagesOf.pages(ctx, db, db.read, AllFields, keys)
 }
 
 // MessagesToFollow are messages of an integration of which the other side is to be asked how they stand, at most limit: those first that

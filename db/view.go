@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -19,12 +20,37 @@ type View struct {
 	cat   *mesa.Catalogue // the actor's
 	scope mesa.Scope
 	today mesa.Date
+
+	documents, legs Fields // what is read of these
 }
 
 // View is what an actor sees now.
 func (db *DB) View(actor *mesa.Actor) *View {
 	cat := actor.Catalogue
-	return &View{db: db, idb: db.read, actor: actor, cat: cat, scope: actor.Scope(), today: cat.Today(db.Now())}
+	return &View{db: db, idb: db.read, actor: actor, cat: cat, scope: actor.Scope(), today: cat.Today(db.Now()), documents: AllFields, legs: AllFields}
+}
+
+// Reading is the view with documents and legs of which these fields are read, besides those that tell which ones they are; the others are zero.
+// What is made from whole documents, such as figures, lists of all legs and trays, stays whole.
+func (v *View) Reading(documents, legs Fields) *View {
+	narrow := *v
+	narrow.documents, narrow.legs = documents|documentKeys, legs|legKeys
+	return &narrow
+}
+
+// The fields that tell which document or leg something is.
+var (
+	documentKeys = FieldsOf[mesa.Document]("ID")
+	legKeys      = FieldsOf[mesa.Derivation]("ID", "DocumentID")
+)
+
+// selects makes a query read some fields of a row of T, under the alias that bun gives it.
+func selects[T any](db *DB, q *bun.SelectQuery, set Fields) *bun.SelectQuery {
+	if set == AllFields {
+		return q
+	}
+	table := db.read.Table(reflect.TypeFor[T]())
+	return q.ColumnExpr(string(columns(nil, table, string(table.SQLAlias), set)))
 }
 
 // View is what an actor sees from within the transaction.
@@ -127,7 +153,7 @@ func byID[K comparable, V any](rows []*V, key func(*V) K) map[K]*V {
 func (v *View) DocumentsByID(ctx context.Context, ids []mesa.DocumentID) (map[mesa.DocumentID]*mesa.Document, error) {
 	saw(ctx, ids...)
 	var rows []*mesa.Document
-	if err := v.visible(v.idb.NewSelect().Model(&rows).Where("document.id IN (?)", bun.List(ids))).Scan(ctx); err != nil {
+	if err := v.visible(selects[mesa.Document](v.db, v.idb.NewSelect().Model(&rows), v.documents).Where("document.id IN (?)", bun.List(ids))).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("documents by id: %w", err)
 	}
 	return byID(rows, func(d *mesa.Document) mesa.DocumentID { return d.ID }), nil
@@ -143,7 +169,7 @@ type DocumentBy struct {
 // Document finds a visible document; NotFound when there is none.
 func (v *View) Document(ctx context.Context, by DocumentBy) (*mesa.Document, error) {
 	doc := &mesa.Document{}
-	q := v.idb.NewSelect().Model(doc)
+	q := selects[mesa.Document](v.db, v.idb.NewSelect().Model(doc), v.documents)
 	switch {
 	case by.ID != "":
 		q = q.Where("document.id = ?", by.ID)
@@ -167,7 +193,7 @@ func (v *View) Document(ctx context.Context, by DocumentBy) (*mesa.Document, err
 // DerivationsByID finds legs of visible documents; the others are missing from the map.
 func (v *View) DerivationsByID(ctx context.Context, ids []mesa.DerivationID) (map[mesa.DerivationID]*mesa.Derivation, error) {
 	var rows []*mesa.Derivation
-	q := v.idb.NewSelect().Model(&rows).Join("JOIN documents AS document ON document.id = derivation.document_id").
+	q := selects[mesa.Derivation](v.db, v.idb.NewSelect().Model(&rows), v.legs).Join("JOIN documents AS document ON document.id = derivation.document_id").
 		Where("derivation.id IN (?)", bun.List(ids))
 	if err := v.visible(q).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("derivations by id: %w", err)

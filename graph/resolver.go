@@ -44,7 +44,7 @@ type Resolver struct {
 
 	Limits    Limits        // of one operation; nil are the usual ones
 	Timeout   time.Duration // of a query or mutation, statements included; 0 is none
-	NoWriters bool          // leave all answers to the executor, to compare
+	NoWriters bool          // leave all answers to the executor, and read whole rows for it: to compare
 	Rates     *rate.Limiter // of operations; nil counts none
 
 	subscribers tally // subscriptions of each account

@@ -119,13 +119,13 @@ func (r *Resolver) freshLoaders(ctx context.Context, next graphql.ResponseHandle
 	}
 	c := callerOf(ctx)
 	actor, _ := c.actor()
-	op := graphql.GetOperationContext(ctx).Operation
+	op := graphql.GetOperationContext(ctx)
 	switch {
 	case actor == nil:
-	case op != nil && op.Operation == ast.Subscription:
+	case op.Operation != nil && op.Operation.Operation == ast.Subscription:
 		ctx = r.withLoadersThen(ctx, c.token, actor)
 	default:
-		ctx = r.withLoaders(ctx, r.DB.View(actor))
+		ctx = r.withLoaders(ctx, r.view(op, actor))
 	}
 	return next(ctx)
 }

@@ -6902,25 +6902,25 @@ type Derivation implements Node @staff {
   "Number, DER-{year}-{seq}."
   number: String!
   "The document."
-  document: Document!
+  document: Document! @reads(fields: ["DocumentID"])
   "Whether the target must act."
   kind: DerivationKind!
   "What it is for."
-  purpose: DerivationPurpose @instant
+  purpose: DerivationPurpose @reads(fields: ["PurposeCode"]) @instant
   "Sending area."
-  fromArea: Area! @instant
+  fromArea: Area! @reads(fields: ["FromID"]) @instant
   "Target area."
-  toArea: Area! @instant
+  toArea: Area! @reads(fields: ["ToID"]) @instant
   "Person in charge."
-  assignee: User @instant
+  assignee: User @reads(fields: ["AssigneeID"]) @instant
   "The leg that it continues or returns."
-  previous: Derivation
+  previous: Derivation @reads(fields: ["PreviousID"])
   "Which act made it."
   origin: DerivationOrigin!
   "Whether it decides which area holds the document."
   isLead: Boolean!
   "Who sent it."
-  sentBy: User @instant
+  sentBy: User @reads(fields: ["SentByID"]) @instant
   "When it was sent."
   sentAt: DateTime!
   "What is asked."
@@ -6934,11 +6934,11 @@ type Derivation implements Node @staff {
   "Where it stands."
   state: DerivationState!
   "Who took it in hand."
-  receivedBy: User @instant
+  receivedBy: User @reads(fields: ["ReceivedByID"]) @instant
   "When it was taken in hand."
   receivedAt: DateTime
   "Who ended it."
-  closedBy: User @instant
+  closedBy: User @reads(fields: ["ClosedByID"]) @instant
   "When it ended."
   closedAt: DateTime
   "How it ended."
@@ -7448,13 +7448,13 @@ type Document implements Node {
   "When staff accepted it, null before."
   registeredAt: DateTime
   "Who accepted it."
-  registeredBy: User @instant
+  registeredBy: User @reads(fields: ["RegisteredByID"]) @instant
   "The desk that registered it, or has to."
-  desk: Area! @instant
+  desk: Area! @reads(fields: ["DeskAreaID"]) @instant
   "Kind of document."
-  type: DocumentType! @instant
+  type: DocumentType! @reads(fields: ["TypeID"]) @instant
   "Finer kind."
-  category: Category @instant
+  category: Category @reads(fields: ["CategoryID"]) @instant
   "Who sent it, as of registration."
   sender: Sender!
   "What it is about."
@@ -7476,21 +7476,21 @@ type Document implements Node {
   "Rule that the due date comes from."
   dueSource: DueSource!
   "How it stands against its due date today."
-  light: Light! @instant
+  light: Light! @reads(fields: ["State", "DueOn", "AttendedOn"]) @instant
   "Every day from filing to the due date, and whether it counted."
-  deadlineTrace: [DeadlineDay!]! @instant
+  deadlineTrace: [DeadlineDay!]! @reads(fields: ["FiledOn", "DueSource", "TermDays", "ManualDueOn"]) @instant
   "Another document it belongs with."
-  related: Document @staff
+  related: Document @reads(fields: ["RelatedID"]) @staff
   "Tags in alphabetical order."
   tags: [String!]! @staff
   "Remarks of the desk."
   notes: String @staff
   "The area that has to act now, the desk when none has."
-  currentArea: Area! @instant
+  currentArea: Area! @reads(fields: ["CurrentAreaID"]) @instant
   "All areas that have to act now."
-  currentAreas: [Area!]! @instant
+  currentAreas: [Area!]! @reads(fields: ["CurrentAreaIDs"]) @instant
   "Person in charge within the holder area."
-  assignee: User @instant
+  assignee: User @reads(fields: ["AssigneeID"]) @instant
   "When it was (last) attended."
   attendedAt: DateTime
   "What was answered."
@@ -7506,11 +7506,11 @@ type Document implements Node {
   "What the viewer could do with it now."
   availableActions: [Action!]! @ahead @cacheControl(scope: VIEWER) @staff
   "Its legs in the order they were sent."
-  derivations("How many, at most 200 (default 20)." first: Int, "After this cursor." after: String): DerivationConnection! @ahead
+  derivations("How many, at most 200 (default 20)." first: Int, "After this cursor." after: String): DerivationConnection! @reads(fields: ["ID"]) @ahead
   "What happened to it, oldest first."
-  timeline("How many, at most 200 (default 20)." first: Int, "After this cursor." after: String): EventConnection! @ahead
+  timeline("How many, at most 200 (default 20)." first: Int, "After this cursor." after: String): EventConnection! @reads(fields: ["ID"]) @ahead
   "Its stays in the archive, oldest first."
-  archiveRecords: [ArchiveRecord!]! @ahead
+  archiveRecords: [ArchiveRecord!]! @reads(fields: ["ID"]) @ahead
 }
 
 "One day in the explanation of a due date."
@@ -9313,6 +9313,9 @@ directive @instant on FIELD_DEFINITION
 
 "Marks a Go implementation detail of a field: what it resolves to is loaded before, with whatever holds the object, so that writers may call it."
 directive @ahead on FIELD_DEFINITION
+
+"Marks a Go implementation detail of a field: the fields of the Go struct that its resolver looks at. Others of its type are then not read for it."
+directive @reads(fields: [String!]!) on FIELD_DEFINITION
 
 "Marks a Go implementation detail of a field: ` + "`" + `batch` + "`" + ` resolves all siblings of a list in one call."
 directive @goField(forceResolver: Boolean, name: String, omittable: Boolean, batch: Boolean) on INPUT_FIELD_DEFINITION | FIELD_DEFINITION

@@ -60,6 +60,25 @@ func (p *program) IsMarked(f *codegen.Field, directive string) bool {
 	return f.FieldDefinition.Directives.ForName(directive) != nil
 }
 
+// Reads are the fields of the Go struct that a field is made from; none when that is not said.
+func (p *program) Reads(f *codegen.Field) (fields []string) {
+	if said := f.FieldDefinition.Directives.ForName("reads"); said != nil {
+		for _, name := range said.Arguments.ForName("fields").Value.Children {
+			fields = append(fields, name.Value.Raw)
+		}
+		return fields
+	}
+	if f.IsVariable() && !f.IsResolver {
+		return []string{f.GoFieldName}
+	}
+	return nil
+}
+
+// SaysReads says that the schema tells of an object what the resolvers of its fields look at.
+func (p *program) SaysReads(o *codegen.Object) bool {
+	return slices.ContainsFunc(o.Fields, func(f *codegen.Field) bool { return p.IsMarked(f, "reads") })
+}
+
 // known says that values of a type can be written: objects, most scalars, and lists of these.
 func (p *program) known(ref *config.TypeReference) bool {
 	switch {

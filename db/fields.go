@@ -1,0 +1,41 @@
+package db
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/uptrace/bun/schema"
+)
+
+// Fields is a set of fields of a struct that is stored as a row, by their place in it. A set with the first field alone is 1.
+type Fields uint64
+
+// AllFields are the fields of any struct.
+const AllFields = ^Fields(0)
+
+// FieldsOf is a set of fields of a struct by their names; it panics for a name that the struct does not have.
+func FieldsOf[T any](names ...string) (set Fields) {
+	of := reflect.TypeFor[T]()
+	for _, name := range names {
+		field, ok := of.FieldByName(name)
+		if !ok || len(field.Index) > 1 {
+			panic(fmt.Sprintf("%s has no field %s", of, name))
+		}
+		set |= 1 << field.Index[0]
+	}
+	return set
+}
+
+// columns appends the columns of a table that hold the fields of a set, each behind the alias of the table.
+func columns(b []byte, table *schema.Table, alias string, set Fields) []byte {
+	for _, f := range table.Fields {
+		if set&(1<<f.Index[0]) == 0 {
+			continue
+		}
+		if len(b) > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(append(append(b, alias...), '.'), f.SQLName...)
+	}
+	return b
+}

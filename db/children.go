@@ -89,10 +89,10 @@ func (c child[K, T]) load(ctx context.Context, db *DB, idb bun.IDB, reads Fields
 		where += " AND " + c.keyset.keys[0].expr + " " + c.keyset.sign(false) + " ?"
 		args = append(args, place...)
 	}
-	var rows []*T
 	args = append(args, shape.First+1)
 	list := string(columns(nil, db.read.Table(reflect.TypeFor[T]()), "c", reads))
-	if err := idb.NewRaw(db.dialect.perParent(list, c.table, c.key, where, c.keyset.order(false)), args...).Scan(ctx, &rows); err != nil {
+	rows, err := prepared[T](ctx, db, idb, db.dialect.perParent(list, c.table, c.key, where, c.keyset.order(false)), args...)
+	if err != nil {
 		return err
 	}
 	totals, err := c.totals(ctx, idb, shape, parents)

@@ -55,6 +55,7 @@ type DB struct {
 	catalogueMu sync.Mutex
 
 	statements *statements
+	unprepared atomic.Bool // statements are planned each time
 	process    string // tells this one's figures from those of other processes
 
 	slowMu     sync.Mutex
@@ -98,13 +99,14 @@ func (db *DB) connect(url string, opts Options) error {
 }
 
 // connectPostgres uses the simple protocol: bun writes arguments into the statement, so preparing each text would only fill
-// the server's memory with statements that never come again.
+// the server's memory with statements that never come again. Those that do are prepared (see there).
 func (db *DB) connectPostgres(url string, opts Options) error {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return errors.New("database URL is not a valid postgres:// URL") // the cause would quote the password
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	config.StatementCacheCapacity = preparedTexts
 	config.RuntimeParams["timezone"] = "UTC"
 	pool := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(limitIdle(config)))
 	conns := opts.MaxConns
@@ -144,6 +146,7 @@ func (db *DB) connectSQLite(path string, opts Options) error {
 		"&_pragma=cache_size(-65536)&_pragma=mmap_size(268435456)&_pragma=temp_store(MEMORY)"
 	file := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 	db.dialect = sqlite{}
+	db.unprepared.Store(true)
 	if opts.Alone {
 		return db.connectAlone(file)
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -54,16 +53,17 @@ func (db *DB) Actor(ctx context.Context, token string) (*mesa.Actor, error) {
 	if mesa.IsKeySecret(token) {
 		return db.machine(ctx, token)
 	}
-	now, row := db.Now(), signedIn{}
-	err := db.read.NewRaw(`SELECT u.id, u.full_name, u.must_change_password AND NOT s.is_operators AS must_change_password, s.id AS session_id, s.expires_at, v.version,`+db.rightsOf("u.id")+`
+	now := db.Now()
+	rows, err := prepared[signedIn](ctx, db, db.read, `SELECT u.id, u.full_name, u.must_change_password AND NOT s.is_operators AS must_change_password, s.id AS session_id, s.expires_at, v.version,`+db.rightsOf("u.id")+`
 		FROM sessions AS s JOIN users AS u ON u.id = s.user_id CROSS JOIN catalogue_version AS v
-		WHERE s.token_hash = ? AND s.ended_at IS NULL AND s.expires_at > ? AND u.is_active`, TokenHash(token), now).Scan(ctx, &row)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, mesa.ErrUnauthenticated()
-	}
+		WHERE s.token_hash = ? AND s.ended_at IS NULL AND s.expires_at > ? AND u.is_active`, TokenHash(token), now)
 	if err != nil {
 		return nil, fmt.Errorf("read session: %w", err)
 	}
+	if len(rows) == 0 {
+		return nil, mesa.ErrUnauthenticated()
+	}
+	row := rows[0]
 	cat, err := db.Catalogue(ctx, row.Version)
 	if err != nil {
 		return nil, err

@@ -111,19 +111,21 @@ func (k keyset) sign(before bool) string {
 
 // cursor names a place: base64url of a JSON list of the order's name and the values of its columns.
 func (k keyset) cursor(values ...any) string {
-	parts := []any{k.name}
+	b := append(make([]byte, 0, 128), '[', '"')
+	b = append(append(b, k.name...), '"')
 	for _, v := range values {
+		b = append(b, ',')
 		switch v := v.(type) {
 		case time.Time:
-			parts = append(parts, v.UTC().Format(time.RFC3339Nano))
+			b = append(v.UTC().AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
 		case mesa.Date:
-			parts = append(parts, v.String())
+			b = append(append(append(b, '"'), v.String()...), '"')
 		default:
-			parts = append(parts, v)
+			text, _ := json.Marshal(v) // texts and numbers always marshal
+			b = append(b, text...)
 		}
 	}
-	b, _ := json.Marshal(parts) // texts and numbers always marshal
-	return base64.RawURLEncoding.EncodeToString(b)
+	return base64.RawURLEncoding.EncodeToString(append(b, ']'))
 }
 
 // place reads a cursor of this order; anything else is a violation of the field.

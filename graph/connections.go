@@ -17,6 +17,17 @@ func selects(ctx context.Context, name string) bool {
 }
 
 func selectsOf(op *graphql.OperationContext, set ast.SelectionSet, name string) bool {
+	mayBe := false
+	for _, s := range set {
+		f, isField := s.(*ast.Field)
+		if isField && f.Name == name && len(f.Directives) == 0 {
+			return true
+		}
+		mayBe = mayBe || !isField || f.Name == name
+	}
+	if !mayBe {
+		return false // without collecting the fields: this is asked for each object of a list
+	}
 	for _, f := range graphql.CollectFields(op, set, nil) {
 		if f.Name == name {
 			return true

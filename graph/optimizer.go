@@ -91,7 +91,7 @@ func (r *Resolver) run(ctx context.Context, q Question) (gqlerror.List, error) {
 	if err := cmp.Or(r.Limits.checkVariables(q.Variables), r.Limits.checkText(q.Query)); err != nil {
 		return nil, err
 	}
-	schema := exec.NewExecutableSchema(exec.Config{Resolvers: r})
+	schema := exec.NewExecutableSchema(exec.Config{Resolvers: resolversOf(r)})
 	e := executor.New(schema)
 	e.SetDefaultRulesFn(textRules)
 	r.prepare(e, schema, true)

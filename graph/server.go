@@ -30,7 +30,7 @@ const pingEvery = 20 * time.Second
 // whether strangers too may explore the schema; whoever is signed in always may. Pages of the origins (scheme://host) may open a
 // WebSocket besides those of the server's own.
 func NewServer(r *Resolver, introspection bool, origins []string) http.Handler {
-	schema := exec.NewExecutableSchema(exec.Config{Resolvers: r})
+	schema := exec.NewExecutableSchema(exec.Config{Resolvers: resolversOf(r)})
 	s := handler.New(schema)
 	parsed := cache.NewBounded[*ast.QueryDocument](parsedMemory, parsedTimes)
 	front := newFront(r, schema.Schema(), parsed)

@@ -21,3 +21,19 @@ func (r *Resolver) written(schema graphql.ExecutableSchema) graphql.FieldMiddlew
 		return v, nil
 	}
 }
+
+// resolvers are the root, with those of objects that come in lists made once instead of for each field.
+type resolvers struct {
+	*Resolver
+	document   exec.DocumentResolver
+	derivation exec.DerivationResolver
+	event      exec.EventResolver
+}
+
+func resolversOf(r *Resolver) *resolvers {
+	return &resolvers{Resolver: r, document: r.Document(), derivation: r.Derivation(), event: r.Event()}
+}
+
+func (r *resolvers) Document() exec.DocumentResolver     { return r.document }
+func (r *resolvers) Derivation() exec.DerivationResolver { return r.derivation }
+func (r *resolvers) Event() exec.EventResolver           { return r.event }

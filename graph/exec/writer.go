@@ -2,9 +2,11 @@
 package exec
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -20,17 +22,24 @@ func Write(ctx context.Context, schema graphql.ExecutableSchema, v any) (json gr
 	if s == nil || fc.Field.Definition == nil || fc.Field.Definition.Type.Elem != nil {
 		return nil
 	}
-	w := &writer{executionContext: newExecutionContext(graphql.GetOperationContext(ctx), s, nil)}
+	scratch := scratches.Get().(*[]byte)
+	defer scratches.Put(scratch)
+	w := &writer{executionContext: newExecutionContext(graphql.GetOperationContext(ctx), s, nil), json: (*scratch)[:0]}
 	defer func() {
 		if recover() != nil { // the executor will meet it again, and tell of it with its path
 			json = nil
 		}
 	}()
-	if !w.object(ctx, fc.Field.Definition.Type.Name(), fc.Field.Selections, v) {
+	ok := w.object(ctx, fc.Field.Definition.Type.Name(), fc.Field.Selections, v)
+	*scratch = w.json
+	if !ok {
 		return nil
 	}
-	return written(w.json)
+	return written(bytes.Clone(w.json))
 }
+
+// scratches are buffers to write in.
+var scratches = sync.Pool{New: func() any { return new([]byte) }}
 
 // written is JSON that a writer made.
 type written []byte
@@ -40,7 +49,22 @@ func (j written) MarshalGQL(w io.Writer) { _, _ = w.Write(j) }
 // writer appends objects as JSON. What it has appended is of no use once one of its functions has said false.
 type writer struct {
 	*executionContext
-	json []byte
+	json       []byte
+	selections map[selection][]field
+}
+
+// selection names what is selected of the objects of a type: the same for each object in a list.
+type selection struct {
+	first        *ast.Selection
+	n            int
+	implementors *string
+}
+
+// field is a field that is selected, and what its resolver needs, which is the same for each object.
+type field struct {
+	graphql.CollectedField
+	fc  *graphql.FieldContext
+	ctx context.Context // with fc
 }
 
 // Write appends what a scalar of the program writes of itself.
@@ -60,19 +84,44 @@ func (w *writer) raw(c byte) { w.json = append(w.json, c) }
 func (w *writer) null() { w.json = append(w.json, "null"...) }
 
 // fields are the fields that are selected of an object; false when fragments on unrelated types select two under one name.
-func (w *writer) fields(sel ast.SelectionSet, implementors []string) (fields []graphql.CollectedField, ok bool) {
-	fields = graphql.CollectFields(w.OperationContext, sel, implementors)
-	for i := range fields {
-		if fields[i].ObjectDefinition == fields[0].ObjectDefinition {
-			continue
-		}
-		for j := range i {
-			if fields[j].Alias == fields[i].Alias {
+func (w *writer) fields(sel ast.SelectionSet, implementors []string) (fields []field, ok bool) {
+	if len(sel) == 0 {
+		return nil, true
+	}
+	key := selection{&sel[0], len(sel), &implementors[0]}
+	if fields, ok = w.selections[key]; ok {
+		return fields, true
+	}
+	for _, f := range graphql.CollectFields(w.OperationContext, sel, implementors) {
+		for i := range fields {
+			if fields[i].Alias == f.Alias && fields[i].ObjectDefinition != f.ObjectDefinition {
 				return nil, false
 			}
 		}
+		fields = append(fields, field{CollectedField: f})
 	}
+	if w.selections == nil {
+		w.selections = map[selection][]field{}
+	}
+	w.selections[key] = fields
 	return fields, true
+}
+
+// prepare makes what the resolver of a field of an object needs, once: its context with its arguments; false when these are wrong.
+func (w *writer) prepare(ctx context.Context, f *field, object string, args func(context.Context, map[string]any) (map[string]any, error)) bool {
+	if f.fc != nil {
+		return true
+	}
+	fc := &graphql.FieldContext{Object: object, Field: f.CollectedField, IsMethod: true, IsResolver: true}
+	f.ctx = graphql.WithFieldContext(ctx, fc)
+	if args != nil {
+		var err error
+		if fc.Args, err = args(f.ctx, f.ArgumentMap(w.Variables)); err != nil {
+			return false
+		}
+	}
+	f.fc = fc
+	return true
 }
 
 // key begins the field number i of an object.

@@ -5,7 +5,6 @@ package exec
 import (
 	"context"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/graph/model"
 	"github.com/mesapartes/mesa/mesa"
@@ -2855,8 +2854,10 @@ func (w *writer) Document(ctx context.Context, sel ast.SelectionSet, obj *mesa.D
 			v0.MarshalGQL(w)
 
 		case "availableActions":
-			fc := &graphql.FieldContext{Object: "Document", Field: *field, IsMethod: true, IsResolver: true}
-			ctx := graphql.WithFieldContext(ctx, fc)
+			if !w.prepare(ctx, field, "Document", nil) {
+				return false
+			}
+			ctx := field.ctx
 			v0, err := w.Resolvers.Document().AvailableActions(ctx, obj)
 			if err != nil {
 				return false
@@ -2871,13 +2872,11 @@ func (w *writer) Document(ctx context.Context, sel ast.SelectionSet, obj *mesa.D
 			w.raw(']')
 
 		case "derivations":
-			fc := &graphql.FieldContext{Object: "Document", Field: *field, IsMethod: true, IsResolver: true}
-			ctx := graphql.WithFieldContext(ctx, fc)
-			args, err := w.field_Document_derivations_args(ctx, field.ArgumentMap(w.Variables))
-			if err != nil {
+			if !w.prepare(ctx, field, "Document", w.field_Document_derivations_args) {
 				return false
 			}
-			fc.Args = args
+			fc := field.fc
+			ctx := field.ctx
 			v0, err := w.Resolvers.Document().Derivations(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
 			if err != nil {
 				return false
@@ -2890,13 +2889,11 @@ func (w *writer) Document(ctx context.Context, sel ast.SelectionSet, obj *mesa.D
 			}
 
 		case "timeline":
-			fc := &graphql.FieldContext{Object: "Document", Field: *field, IsMethod: true, IsResolver: true}
-			ctx := graphql.WithFieldContext(ctx, fc)
-			args, err := w.field_Document_timeline_args(ctx, field.ArgumentMap(w.Variables))
-			if err != nil {
+			if !w.prepare(ctx, field, "Document", w.field_Document_timeline_args) {
 				return false
 			}
-			fc.Args = args
+			fc := field.fc
+			ctx := field.ctx
 			v0, err := w.Resolvers.Document().Timeline(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
 			if err != nil {
 				return false
@@ -2909,8 +2906,10 @@ func (w *writer) Document(ctx context.Context, sel ast.SelectionSet, obj *mesa.D
 			}
 
 		case "archiveRecords":
-			fc := &graphql.FieldContext{Object: "Document", Field: *field, IsMethod: true, IsResolver: true}
-			ctx := graphql.WithFieldContext(ctx, fc)
+			if !w.prepare(ctx, field, "Document", nil) {
+				return false
+			}
+			ctx := field.ctx
 			v0, err := w.Resolvers.Document().ArchiveRecords(ctx, obj)
 			if err != nil {
 				return false
@@ -5934,8 +5933,10 @@ func (w *writer) TrayItem(ctx context.Context, sel ast.SelectionSet, obj *mesa.T
 		case "__typename":
 			w.text("TrayItem")
 		case "document":
-			fc := &graphql.FieldContext{Object: "TrayItem", Field: *field, IsMethod: true, IsResolver: true}
-			ctx := graphql.WithFieldContext(ctx, fc)
+			if !w.prepare(ctx, field, "TrayItem", nil) {
+				return false
+			}
+			ctx := field.ctx
 			v0, err := w.Resolvers.TrayItem().Document(ctx, obj)
 			if err != nil {
 				return false
@@ -5948,8 +5949,10 @@ func (w *writer) TrayItem(ctx context.Context, sel ast.SelectionSet, obj *mesa.T
 			}
 
 		case "derivation":
-			fc := &graphql.FieldContext{Object: "TrayItem", Field: *field, IsMethod: true, IsResolver: true}
-			ctx := graphql.WithFieldContext(ctx, fc)
+			if !w.prepare(ctx, field, "TrayItem", nil) {
+				return false
+			}
+			ctx := field.ctx
 			v0, err := w.Resolvers.TrayItem().Derivation(ctx, obj)
 			if err != nil {
 				return false

@@ -3,7 +3,6 @@ package db
 import (
 	"context"
 	"fmt"
-	"reflect"
 
 	"github.com/uptrace/bun"
 
@@ -90,16 +89,18 @@ func (c child[K, T]) load(ctx context.Context, db *DB, idb bun.IDB, reads Fields
 		args = append(args, place...)
 	}
 	args = append(args, shape.First+1)
-	list := string(columns(nil, db.read.Table(reflect.TypeFor[T]()), "c", reads))
-	rows, err := prepared[T](ctx, db, idb, db.dialect.perParent(list, c.table, c.key, where, c.keyset.order(false)), args...)
+	rows, err := prepared[T](ctx, db, idb, db.dialect.perParent(columnsOf[T](db, "c", reads), c.table, c.key, where, c.keyset.order(false)), args...)
 	if err != nil {
 		return err
 	}
-	totals, err := c.totals(ctx, idb, shape, parents)
-	if err != nil {
-		return err
+	totals := map[K]int{}
+	byParent := grouped(parents, rows, c.parent)
+	if shape.WithTotal {
+		if totals, err = c.totals(ctx, idb, shape, byParent); err != nil {
+			return err
+		}
 	}
-	for parent, rows := range grouped(parents, rows, c.parent) {
+	for parent, rows := range byParent {
 		s := slice(rows, page)
 		s.Total, s.Cursor = totals[parent], func(row *T) string { return c.keyset.cursor(c.value(row)) }
 		shape.Parent = parent
@@ -116,10 +117,15 @@ func texts[K ~string](ids []K) []string {
 	return list
 }
 
-// totals counts the whole lists, in one statement, when they were asked for.
-func (c child[K, T]) totals(ctx context.Context, idb bun.IDB, shape ChildPage[K], parents []K) (map[K]int, error) {
-	totals := map[K]int{}
-	if !shape.WithTotal {
+// totals counts the whole lists: the first page of a list that has no other is all of it, the others are counted in one statement.
+func (c child[K, T]) totals(ctx context.Context, idb bun.IDB, shape ChildPage[K], first map[K][]*T) (map[K]int, error) {
+	totals, longer := map[K]int{}, []K{}
+	for parent, rows := range first {
+		if totals[parent] = len(rows); len(rows) > shape.First || shape.After != "" {
+			longer = append(longer, parent)
+		}
+	}
+	if len(longer) == 0 {
 		return totals, nil
 	}
 	var counts []struct {
@@ -127,7 +133,7 @@ func (c child[K, T]) totals(ctx context.Context, idb bun.IDB, shape ChildPage[K]
 		N      int
 	}
 	err := idb.NewRaw("SELECT "+c.key+" AS parent, count(*) AS n FROM "+c.table+" WHERE "+c.key+" IN (?) AND "+c.where+" GROUP BY "+c.key,
-		bun.List(parents)).Scan(ctx, &counts)
+		bun.List(longer)).Scan(ctx, &counts)
 	for _, row := range counts {
 		totals[row.Parent] = row.N
 	}

@@ -56,7 +56,7 @@ type DB struct {
 
 	statements *statements
 	unprepared atomic.Bool // statements are planned each time
-	process    string // tells this one's figures from those of other processes
+	process    string      // tells this one's figures from those of other processes
 
 	slowMu     sync.Mutex
 	slowDay    mesa.Date

@@ -47,6 +47,9 @@ type dialect interface {
 	// parents is the argument of perParent that lists the parents.
 	parents(ids []string) any
 
+	// among is the condition for a column to be one of many texts, with one placeholder, and the argument for that.
+	among(column string, values []string) (condition string, arg any)
+
 	// jsonObjects is an aggregate expression: a JSON array of objects with the given keys and values.
 	jsonObjects(keysAndValues ...string) string
 
@@ -193,6 +196,10 @@ func (postgres) parents(ids []string) any {
 		quoted[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(id) + `"`
 	}
 	return "{" + strings.Join(quoted, ",") + "}"
+}
+
+func (d postgres) among(column string, values []string) (condition string, arg any) {
+	return column + " = ANY (?::text[])", d.parents(values)
 }
 
 func (postgres) jsonObjects(kv ...string) string {
@@ -382,6 +389,10 @@ func (sqlite) perParent(columns, child, key, where, order string) string {
 }
 
 func (sqlite) parents(ids []string) any { return jsonArray(ids...) }
+
+func (sqlite) among(column string, values []string) (condition string, arg any) {
+	return column + " IN (?)", bun.List(values)
+}
 
 func (sqlite) jsonObjects(kv ...string) string {
 	return "json_group_array(json_object(" + strings.Join(kv, ", ") + "))"

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -18,8 +19,34 @@ func (v *View) Documents(ctx context.Context, f mesa.DocumentFilter, by mesa.Doc
 		v.sawAll(ctx)
 	}
 	order := documentOrders[by]
+	if f.IsZero() && len(v.scope.Open) > 0 && !p.WithTotal {
+		return v.everyDocument(ctx, order, p)
+	}
 	q := selects[mesa.Document](v.db, v.idb.NewSelect(), v.documents|order.reads)
 	return list(ctx, v.where(v.visible(q), f), order.keyset, order.values, p)
+}
+
+// everyDocument lists the documents without a filter, as pages mostly do: along the index of the order, whoever asks for whatever page.
+func (v *View) everyDocument(ctx context.Context, order documentOrder, p Page) (none Slice[*mesa.Document], err error) {
+	n, fromEnd, err := p.size()
+	if err != nil {
+		return none, err
+	}
+	bounds, err := order.bounds(p)
+	if err != nil {
+		return none, err
+	}
+	where, args := "1 = 1", []any{}
+	for _, b := range bounds {
+		where, args = where+" AND "+b.condition, append(args, b.place...)
+	}
+	rows, err := v.documentsWhere(ctx, v.documents|order.reads, where+" ORDER BY "+order.order(fromEnd)+" LIMIT ?", append(args, n+1)...)
+	if err != nil {
+		return none, fmt.Errorf("list documents: %w", err)
+	}
+	s := slice(rows, p)
+	s.Cursor = func(d *mesa.Document) string { return order.cursor(order.values(d)...) }
+	return s, nil
 }
 
 // documentOrder is a keyset with the values of a document in it, and the fields that these are.

@@ -3,8 +3,6 @@ package db
 import (
 	"fmt"
 	"reflect"
-
-	"github.com/uptrace/bun/schema"
 )
 
 // Fields is a set of fields of a struct that is stored as a row, by their place in it. A set with the first field alone is 1.
@@ -26,9 +24,10 @@ func FieldsOf[T any](names ...string) (set Fields) {
 	return set
 }
 
-// columns appends the columns of a table that hold the fields of a set, each behind the alias of the table.
-func columns(b []byte, table *schema.Table, alias string, set Fields) []byte {
-	for _, f := range table.Fields {
+// columnsOf are the columns that hold some fields of T, each behind the alias of their table.
+func columnsOf[T any](db *DB, alias string, set Fields) string {
+	b := make([]byte, 0, 1024)
+	for _, f := range db.read.Table(reflect.TypeFor[T]()).Fields {
 		if set&(1<<f.Index[0]) == 0 {
 			continue
 		}
@@ -37,5 +36,5 @@ func columns(b []byte, table *schema.Table, alias string, set Fields) []byte {
 		}
 		b = append(append(append(b, alias...), '.'), f.SQLName...)
 	}
-	return b
+	return string(b)
 }

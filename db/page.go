@@ -92,13 +92,13 @@ func (k keyset) order(reversed bool) string {
 	return strings.Join(parts, ", ")
 }
 
-// beyond keeps the rows that follow a place in the direction of the list, or (before) precede it.
-func (k keyset) beyond(q *bun.SelectQuery, place []any, before bool) *bun.SelectQuery {
+// beyond is the condition for a row to follow a place in the direction of the list, or (before) to precede it, with a placeholder for each column.
+func (k keyset) beyond(before bool) string {
 	exprs := make([]string, len(k.keys))
 	for i, key := range k.keys {
 		exprs[i] = key.expr
 	}
-	return q.Where("("+strings.Join(exprs, ", ")+") "+k.sign(before)+" (?)", bun.List(place))
+	return "(" + strings.Join(exprs, ", ") + ") " + k.sign(before) + " (?" + strings.Repeat(", ?", len(k.keys)-1) + ")"
 }
 
 // sign compares what follows a place in the direction of the list, or (before) precedes it, with the place.
@@ -170,24 +170,42 @@ func (k keyKind) read(v any) any {
 	return nil
 }
 
+// bound is a condition that moves a query to a page.
+type bound struct {
+	condition string
+	place     []any
+}
+
+// bounds are the conditions for a row to be on a page.
+func (k keyset) bounds(p Page) (list []bound, err error) {
+	for _, end := range []struct {
+		cursor, field string
+		before        bool
+	}{{p.After, "after", false}, {p.Before, "before", true}} {
+		if end.cursor == "" {
+			continue
+		}
+		place, err := k.place(end.cursor, end.field)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, bound{k.beyond(end.before), place})
+	}
+	return list, nil
+}
+
 // apply orders a query, moves it to the page and asks for one row more, which tells whether there is another page.
 func (k keyset) apply(q *bun.SelectQuery, p Page) (*bun.SelectQuery, error) {
 	n, fromEnd, err := p.size()
 	if err != nil {
 		return nil, err
 	}
-	for _, bound := range []struct {
-		cursor, field string
-		before        bool
-	}{{p.After, "after", false}, {p.Before, "before", true}} {
-		if bound.cursor == "" {
-			continue
-		}
-		place, err := k.place(bound.cursor, bound.field)
-		if err != nil {
-			return nil, err
-		}
-		q = k.beyond(q, place, bound.before)
+	bounds, err := k.bounds(p)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range bounds {
+		q = q.Where(b.condition, b.place...)
 	}
 	return q.OrderExpr(k.order(fromEnd)).Limit(int64(n) + 1), nil
 }

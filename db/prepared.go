@@ -2,12 +2,12 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/uptrace/bun"
 )
 
@@ -15,15 +15,16 @@ import (
 const preparedTexts = 100
 
 // prepared reads rows by a statement that is asked often, differs in its arguments alone, and has the same best plan for all of them:
-// PostgreSQL plans it once for each connection. A pool in between that keeps no prepared statements for its clients is noticed, and served as
-// SQLite is, with the arguments in the text.
+// PostgreSQL plans it once for each connection, and its rows are read without what database/sql makes of them in between. SQLite, and whatever
+// is read within a transaction, gets the arguments in the text. A pool in between that keeps no prepared statements for its clients is
+// noticed, and treated so from then on.
 func prepared[T any](ctx context.Context, db *DB, idb bun.IDB, text string, args ...any) (rows []*T, err error) {
 	plain := func() ([]*T, error) { return rows, idb.NewRaw(text, args...).Scan(ctx, &rows) }
-	if db.unprepared.Load() || IsRecorded(ctx) { // what is explained has its arguments in the text
+	if idb != bun.IDB(db.read) || db.unprepared.Load() || IsRecorded(ctx) { // what is explained has its arguments in the text
 		return plain()
 	}
 	begun := time.Now()
-	rows, err = query[T](ctx, db, idb, numbered(text), args)
+	rows, err = query[T](ctx, db, numbered(text), args)
 	if code := pgCode(err); code == "26000" || code == "42P05" { // there is no such statement here, or somebody else's has its name
 		db.unprepared.Store(true)
 		db.log.WarnContext(ctx, "a pool between this process and PostgreSQL keeps no prepared statements: they are planned each time from now on")
@@ -34,19 +35,22 @@ func prepared[T any](ctx context.Context, db *DB, idb bun.IDB, text string, args
 	return rows, err
 }
 
-func query[T any](ctx context.Context, db *DB, idb bun.IDB, text string, args []any) (list []*T, err error) {
-	args = append([]any{pgx.QueryExecModeCacheStatement}, args...)
-	var rows *sql.Rows
-	switch idb := idb.(type) {
-	case bun.Tx:
-		rows, err = idb.Tx.QueryContext(ctx, text, args...)
-	default:
-		rows, err = db.read.DB.QueryContext(ctx, text, args...)
-	}
+// query reads rows of T by a statement with $1, $2….
+func query[T any](ctx context.Context, db *DB, text string, args []any) (list []*T, err error) {
+	conn, err := db.read.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return list, db.read.ScanRows(ctx, rows, &list)
+	defer conn.Close()
+	err = conn.Raw(func(c any) error {
+		found, err := c.(*stdlib.Conn).Conn().Query(ctx, text, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
+		if err != nil {
+			return err
+		}
+		list, err = decode[T](found, db.read)
+		return err
+	})
+	return list, err
 }
 
 // numbered is a statement with $1, $2… for each ? in it.

@@ -167,7 +167,7 @@ func (v *View) EachDocument(ctx context.Context, f mesa.DocumentFilter, by mesa.
 			var rows []*mesa.Document
 			q := v.where(v.visible(v.idb.NewSelect().Model(&rows)), f).OrderExpr(order.order(false)).Limit(streamBatch)
 			if last != nil {
-				q = order.beyond(q, order.values(last), false)
+				q = q.Where(order.beyond(false), order.values(last)...)
 			}
 			if err := q.Scan(ctx); err != nil {
 				yield(nil, fmt.Errorf("read documents: %w", err))

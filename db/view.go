@@ -49,8 +49,7 @@ func selects[T any](db *DB, q *bun.SelectQuery, set Fields) *bun.SelectQuery {
 	if set == AllFields {
 		return q
 	}
-	table := db.read.Table(reflect.TypeFor[T]())
-	return q.ColumnExpr(string(columns(nil, table, string(table.SQLAlias), set)))
+	return q.ColumnExpr(columnsOf[T](db, string(db.read.Table(reflect.TypeFor[T]()).SQLAlias), set))
 }
 
 // View is what an actor sees from within the transaction.
@@ -86,20 +85,30 @@ func (v *View) reaching(p mesa.Permission) *View {
 
 // visible keeps the rows of table documents, under the alias "document", that the actor may see.
 func (v *View) visible(q *bun.SelectQuery) *bun.SelectQuery {
-	if v.actor.Kind == mesa.ActorSystem || len(v.scope.Open) == len(mesa.Confidentialities) {
-		return q
+	if condition, args := v.sees(); condition != "" {
+		q = q.Where(condition, args...)
 	}
-	const access = "EXISTS (SELECT 1 FROM document_access AS a WHERE a.document_id = document.id AND a.grantee IN (?))"
+	return q
+}
+
+// sees is the condition for a row of table documents, under the alias "document", to be seen by the actor; "" when all are.
+func (v *View) sees() (condition string, args []any) {
+	if v.actor.Kind == mesa.ActorSystem || len(v.scope.Open) == len(mesa.Confidentialities) {
+		return "", nil
+	}
+	open := "document.confidentiality IN ('" + strings.Join(texts(v.scope.Open), "', '") + "')"
+	among, grantees := v.db.dialect.among("a.grantee", v.scope.Grantees)
+	access := "EXISTS (SELECT 1 FROM document_access AS a WHERE a.document_id = document.id AND " + among
 	switch {
 	case len(v.scope.Open) == 0 && len(v.scope.Grantees) == 0:
-		return q.Where("1 = 0")
+		return "1 = 0", nil
 	case len(v.scope.Open) == 0:
-		return q.Where(access, bun.List(v.scope.Grantees))
+		return access + ")", []any{grantees}
 	case len(v.scope.Grantees) == 0:
-		return q.Where("document.confidentiality IN (?)", bun.List(v.scope.Open))
+		return open, nil
 	}
 	// The offset keeps PostgreSQL from reading all that the actor was given access to into a hash, for the few rows that need it.
-	return q.Where("(document.confidentiality IN (?) OR "+strings.TrimSuffix(access, ")")+" LIMIT 1 OFFSET 0))", bun.List(v.scope.Open), bun.List(v.scope.Grantees))
+	return "(" + open + " OR " + access + " LIMIT 1 OFFSET 0))", []any{grantees}
 }
 
 // sawAll notes that an answer is made from all documents that the actor sees: a change of any of them may change it.
@@ -152,8 +161,9 @@ func byID[K comparable, V any](rows []*V, key func(*V) K) map[K]*V {
 // DocumentsByID finds the visible ones among documents; the others are missing from the map.
 func (v *View) DocumentsByID(ctx context.Context, ids []mesa.DocumentID) (map[mesa.DocumentID]*mesa.Document, error) {
 	saw(ctx, ids...)
-	var rows []*mesa.Document
-	if err := v.visible(selects[mesa.Document](v.db, v.idb.NewSelect().Model(&rows), v.documents).Where("document.id IN (?)", bun.List(ids))).Scan(ctx); err != nil {
+	condition, list := v.db.dialect.among("document.id", texts(ids))
+	rows, err := v.documentsWhere(ctx, v.documents, condition, list)
+	if err != nil {
 		return nil, fmt.Errorf("documents by id: %w", err)
 	}
 	return byID(rows, func(d *mesa.Document) mesa.DocumentID { return d.ID }), nil
@@ -168,34 +178,49 @@ type DocumentBy struct {
 
 // Document finds a visible document; NotFound when there is none.
 func (v *View) Document(ctx context.Context, by DocumentBy) (*mesa.Document, error) {
-	doc := &mesa.Document{}
-	q := selects[mesa.Document](v.db, v.idb.NewSelect().Model(doc), v.documents)
+	condition, value := "document.id = ?", any(by.ID)
 	switch {
 	case by.ID != "":
-		q = q.Where("document.id = ?", by.ID)
 	case by.FileNumber != "":
-		q = q.Where("document.file_number = ?", strings.ToUpper(strings.TrimSpace(by.FileNumber)))
+		condition, value = "document.file_number = ?", strings.ToUpper(strings.TrimSpace(by.FileNumber))
 	default:
 		code, err := mesa.ParseTrackingCode(by.TrackingCode)
 		if err != nil {
 			return nil, mesa.ErrNotFound("")
 		}
-		q = q.Where("document.tracking_code = ?", code)
+		condition, value = "document.tracking_code = ?", code
 	}
-	if err := v.visible(q).Scan(ctx); err != nil {
+	rows, err := v.documentsWhere(ctx, v.documents, condition, value)
+	if err != nil {
+		return nil, fmt.Errorf("find document: %w", err)
+	}
+	if len(rows) == 0 {
 		v.sawAll(ctx)
-		return nil, notFound(err, "", "find document")
+		return nil, mesa.ErrNotFound("")
 	}
+	doc := rows[0]
 	saw(ctx, doc.ID)
 	return doc, nil
 }
 
+// documentsWhere reads fields of the visible documents for which a condition holds; it may end in an order and a limit.
+func (v *View) documentsWhere(ctx context.Context, reads Fields, condition string, args ...any) ([]*mesa.Document, error) {
+	text := "SELECT " + columnsOf[mesa.Document](v.db, "document", reads) + " FROM documents AS document WHERE "
+	if seen, its := v.sees(); seen != "" {
+		text, args = text+seen+" AND ", append(its, args...)
+	}
+	return prepared[mesa.Document](ctx, v.db, v.idb, text+condition, args...)
+}
+
 // DerivationsByID finds legs of visible documents; the others are missing from the map.
 func (v *View) DerivationsByID(ctx context.Context, ids []mesa.DerivationID) (map[mesa.DerivationID]*mesa.Derivation, error) {
-	var rows []*mesa.Derivation
-	q := selects[mesa.Derivation](v.db, v.idb.NewSelect().Model(&rows), v.legs).Join("JOIN documents AS document ON document.id = derivation.document_id").
-		Where("derivation.id IN (?)", bun.List(ids))
-	if err := v.visible(q).Scan(ctx); err != nil {
+	condition, list := v.db.dialect.among("derivation.id", texts(ids))
+	text, args := "SELECT "+columnsOf[mesa.Derivation](v.db, "derivation", v.legs)+" FROM derivations AS derivation JOIN documents AS document ON document.id = derivation.document_id WHERE "+condition, []any{list}
+	if seen, its := v.sees(); seen != "" {
+		text, args = text+" AND "+seen, append(args, its...)
+	}
+	rows, err := prepared[mesa.Derivation](ctx, v.db, v.idb, text, args...)
+	if err != nil {
 		return nil, fmt.Errorf("derivations by id: %w", err)
 	}
 	found := byID(rows, func(l *mesa.Derivation) mesa.DerivationID { return l.ID })
@@ -207,19 +232,25 @@ func (v *View) DerivationsByID(ctx context.Context, ids []mesa.DerivationID) (ma
 // The documents must come from this view.
 func (v *View) LegsByDocument(ctx context.Context, ids []mesa.DocumentID) (map[mesa.DocumentID][]*mesa.Derivation, error) {
 	saw(ctx, ids...)
-	var rows []*mesa.Derivation
-	if err := v.idb.NewSelect().Model(&rows).Where("document_id IN (?)", bun.List(ids)).Order("document_id", "id").Scan(ctx); err != nil {
+	rows, err := ofEach[mesa.Derivation](ctx, v, "derivations", ids)
+	if err != nil {
 		return nil, fmt.Errorf("legs by document: %w", err)
 	}
 	return grouped(ids, rows, func(l *mesa.Derivation) mesa.DocumentID { return l.DocumentID }), nil
+}
+
+// ofEach reads all rows of a table that hang on documents, in their order.
+func ofEach[T any](ctx context.Context, v *View, table string, ids []mesa.DocumentID) ([]*T, error) {
+	condition, list := v.db.dialect.among("document_id", texts(ids))
+	return prepared[T](ctx, v.db, v.idb, "SELECT "+columnsOf[T](v.db, table, AllFields)+" FROM "+table+" WHERE "+condition+" ORDER BY document_id, id", list)
 }
 
 // ArchiveRecordsByDocument lists the stays in the archive of each document, oldest first; every key is there.
 // The documents must come from this view.
 func (v *View) ArchiveRecordsByDocument(ctx context.Context, ids []mesa.DocumentID) (map[mesa.DocumentID][]*mesa.ArchiveRecord, error) {
 	saw(ctx, ids...)
-	var rows []*mesa.ArchiveRecord
-	if err := v.idb.NewSelect().Model(&rows).Where("document_id IN (?)", bun.List(ids)).Order("document_id", "id").Scan(ctx); err != nil {
+	rows, err := ofEach[mesa.ArchiveRecord](ctx, v, "archive_records", ids)
+	if err != nil {
 		return nil, fmt.Errorf("archive records by document: %w", err)
 	}
 	return grouped(ids, rows, func(r *mesa.ArchiveRecord) mesa.DocumentID { return r.DocumentID }), nil

@@ -2,6 +2,7 @@ package mesa
 
 import (
 	"io"
+	"reflect"
 	"time"
 )
 
@@ -30,6 +31,9 @@ type DocumentFilter struct {
 	RelatedToID     DocumentID
 	Archived        ArchivedMode
 }
+
+// IsZero says that nothing is filtered.
+func (f DocumentFilter) IsZero() bool { return reflect.ValueOf(f).IsZero() }
 
 // DateRange is a period of dates, both ends inclusive; a zero end is open.
 type DateRange struct{ From, To Date }

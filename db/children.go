@@ -46,7 +46,7 @@ func (v *View) DerivationPages(ctx context.Context, keys []ChildPage[mesa.Docume
 
 // TimelinePages finds pages of what happened to documents, oldest first, like DerivationPages.
 func (v *View) TimelinePages(ctx context.Context, keys []ChildPage[mesa.DocumentID]) (map[ChildPage[mesa.DocumentID]]*Slice[*mesa.Event], error) {
-	return ofDocuments(ctx, v, timelineOf, AllFields, keys)
+	return ofDocuments(ctx, v, timelineOf, v.timelines, keys)
 }
 
 func ofDocuments[T any](ctx context.Context, v *View, c child[mesa.DocumentID, T], reads Fields, keys []ChildPage[mesa.DocumentID]) (map[ChildPage[mesa.DocumentID]]*Slice[*T], error) {

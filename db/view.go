@@ -21,27 +21,28 @@ type View struct {
 	scope mesa.Scope
 	today mesa.Date
 
-	documents, legs Fields // what is read of these
+	documents, legs, timelines Fields // what is read of these
 }
 
 // View is what an actor sees now.
 func (db *DB) View(actor *mesa.Actor) *View {
 	cat := actor.Catalogue
-	return &View{db: db, idb: db.read, actor: actor, cat: cat, scope: actor.Scope(), today: cat.Today(db.Now()), documents: AllFields, legs: AllFields}
+	return &View{db: db, idb: db.read, actor: actor, cat: cat, scope: actor.Scope(), today: cat.Today(db.Now()), documents: AllFields, legs: AllFields, timelines: AllFields}
 }
 
-// Reading is the view with documents and legs of which these fields are read, besides those that tell which ones they are; the others are zero.
-// What is made from whole documents, such as figures, lists of all legs and trays, stays whole.
-func (v *View) Reading(documents, legs Fields) *View {
+// Reading is the view with documents, legs and events of timelines of which these fields are read, besides those that tell which ones they
+// are; the others are zero. Lists of all legs, from which it is worked out what may be done, stay whole.
+func (v *View) Reading(documents, legs, timelines Fields) *View {
 	narrow := *v
-	narrow.documents, narrow.legs = documents|documentKeys, legs|legKeys
+	narrow.documents, narrow.legs, narrow.timelines = documents|documentKeys, legs|legKeys, timelines|eventKeys
 	return &narrow
 }
 
-// The fields that tell which document or leg something is.
+// The fields that tell which document, leg or event something is.
 var (
 	documentKeys = FieldsOf[mesa.Document]("ID")
 	legKeys      = FieldsOf[mesa.Derivation]("ID", "DocumentID")
+	eventKeys    = FieldsOf[mesa.Event]("Seq", "ID", "DocumentID")
 )
 
 // selects makes a query read some fields of a row of T, under the alias that bun gives it.

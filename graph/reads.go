@@ -9,10 +9,11 @@ import (
 	"github.com/mesapartes/mesa/mesa"
 )
 
-// What each field of documents and legs is made from.
+// What each field of documents, legs and events is made from.
 var (
 	documentReads = readsOf[mesa.Document]("Document")
 	legReads      = readsOf[mesa.Derivation]("Derivation")
+	eventReads    = readsOf[mesa.Event]("Event")
 )
 
 func readsOf[T any](object string) map[string]db.Fields {
@@ -23,13 +24,13 @@ func readsOf[T any](object string) map[string]db.Fields {
 	return reads
 }
 
-// reading is what a query reads of documents and legs, wherever it selects them: loaders share them between all its fields.
+// reading is what a query reads of them, wherever it selects them: loaders share them between all its fields.
 type reading struct {
-	documents, legs db.Fields
-	fragments       map[*ast.FragmentDefinition]bool
+	documents, legs, events db.Fields
+	fragments               map[*ast.FragmentDefinition]bool
 }
 
-// view is what an actor sees, with as much of documents and legs as a query selects; a mutation or subscription reads them whole.
+// view is what an actor sees, with as much of documents, legs and timelines as a query selects; a mutation or subscription reads them whole.
 func (r *Resolver) view(op *graphql.OperationContext, actor *mesa.Actor) *db.View {
 	view := r.DB.View(actor)
 	if op.Operation == nil || op.Operation.Operation != ast.Query || r.NoWriters {
@@ -37,7 +38,7 @@ func (r *Resolver) view(op *graphql.OperationContext, actor *mesa.Actor) *db.Vie
 	}
 	reads := reading{fragments: map[*ast.FragmentDefinition]bool{}}
 	reads.add(op.Operation.SelectionSet)
-	return view.Reading(reads.documents, reads.legs)
+	return view.Reading(reads.documents, reads.legs, reads.events)
 }
 
 func (r *reading) add(set ast.SelectionSet) {
@@ -49,6 +50,8 @@ func (r *reading) add(set ast.SelectionSet) {
 				r.documents |= read(documentReads, s.Name)
 			case "Derivation":
 				r.legs |= read(legReads, s.Name)
+			case "Event":
+				r.events |= read(eventReads, s.Name)
 			}
 			r.add(s.SelectionSet)
 		case *ast.InlineFragment:

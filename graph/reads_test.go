@@ -11,7 +11,7 @@ import (
 	"github.com/mesapartes/mesa/internal/testkit"
 )
 
-// Each field of documents and legs, asked for alone, is what it is when whole rows are read.
+// Each field of documents, legs and events, asked for alone, is what it is when whole rows are read.
 func TestAFieldAloneIsMadeFromWhatItReads(t *testing.T) {
 	t.Parallel()
 	w := open(t, testkit.SQLiteClone(t, "history", prepare(400, relate)))
@@ -19,6 +19,7 @@ func TestAFieldAloneIsMadeFromWhatItReads(t *testing.T) {
 	for _, of := range []struct{ name, query string }{
 		{"Document", "{ documents(first: 200, orderBy: { field: FILE_NUMBER, direction: ASC }) { nodes { %s } } }"},
 		{"Derivation", "{ documents(first: 200, orderBy: { field: FILE_NUMBER, direction: ASC }) { nodes { derivations(first: 3) { nodes { %s } } } } }"},
+		{"Event", "{ documents(first: 200, orderBy: { field: FILE_NUMBER, direction: ASC }) { nodes { timeline(first: 3) { nodes { %s } } } } }"},
 	} {
 		same := []string{}
 		for _, field := range types[of.name].Fields {

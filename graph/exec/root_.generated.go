@@ -7974,9 +7974,9 @@ type Event implements Node @staff {
   "Why, if a reason was given."
   reason: String
   "Who did it."
-  actor: EventActor!
+  actor: EventActor! @reads(fields: ["ActorKind", "ActorID", "ActorName"])
   "Which leg, if it was about one."
-  derivation: Derivation
+  derivation: Derivation @reads(fields: ["DerivationID"])
 }
 
 "Who did it, as they were called then."

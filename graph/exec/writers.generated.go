@@ -6442,4 +6442,13 @@ var Reads = map[string]map[string][]string{
 		"timeline":         {"ID"},
 		"archiveRecords":   {"ID"},
 	},
+	"Event": {
+		"id":         {"ID"},
+		"at":         {"At"},
+		"type":       {"Type"},
+		"text":       {"Text"},
+		"reason":     {"Reason"},
+		"actor":      {"ActorKind", "ActorID", "ActorName"},
+		"derivation": {"DerivationID"},
+	},
 }

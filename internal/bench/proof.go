@@ -19,13 +19,16 @@ var provenOperations = []string{
 
 // legend says how to read the tables.
 const legend = `
-Clients, each asking again as soon as it has its answer, ask the program for a quarter of a second, then the handler written by hand, and so on, over HTTP on the
-loopback. That handler is one prepared statement without a cache; it gives the same answers, and derive leaves the same rows, or this ends with an error.
+Clients, each asking again as soon as it has its answer, ask the program for a quarter of a second, then the handler written by hand, and so on, over
+HTTP on the loopback. That handler is one prepared statement without a cache; it gives the same answers, and derive leaves the same rows, or this ends
+with an error.
 
-- statements, allocs, KB, CPU ms and hand (its CPU ms): one request alone, without network and clients. CPU is the time of this process: the work of PostgreSQL and Redis is not in it.
+- statements, allocs, KB, CPU ms and hand (its CPU ms): one request alone, without network and clients. CPU is the time of this process: the work of
+  PostgreSQL and Redis is not in it.
 - @1, @16, …: with so many clients at once. They are in this process: this CPU ms has their work in it.
 - ratio: p50 of the program to p50 of the hand-written handler; **bold** where it is slower. In the table of growth, **bold** is where time grows.
-- cache: with one, every answer is a hit, from the memory of this process, or fetched from Redis each time. derive is not kept: it shows what telling the cache costs.
+- cache: with one, every answer is a hit, from the memory of this process, or fetched from Redis each time. derive is not kept: it shows what telling
+  the cache costs.
 - The deep page of the smaller database is in the middle of the list.
 `
 
@@ -82,7 +85,8 @@ func (d *desk) describe(ctx context.Context, w io.Writer) error {
 		settings                     [4]string
 		documents, legs, events, mib int
 	)
-	err := d.plain.QueryRowContext(ctx, `SELECT current_setting('server_version'), current_setting('shared_buffers'), current_setting('fsync'), current_setting('synchronous_commit'),
+	err := d.plain.QueryRowContext(ctx, `SELECT current_setting('server_version'), current_setting('shared_buffers'), current_setting('fsync'),
+		current_setting('synchronous_commit'),
 		(SELECT count(*) FROM documents), (SELECT count(*) FROM derivations), (SELECT count(*) FROM events), pg_database_size(current_database()) >> 20`).
 		Scan(&settings[0], &settings[1], &settings[2], &settings[3], &documents, &legs, &events, &mib)
 	if err != nil {

@@ -80,17 +80,17 @@ type cacheBench struct {
 	uncached *site
 	kept     map[string][]byte // by answerKey
 	redis    *redisAnswers
-	url      string // of Redis
 }
 
 // benchCache measures answers from the cache against handlers that find the same bytes in a map or in Redis and write them, and answers
 // that were not there against the program without a cache.
 func benchCache(ctx context.Context, o options, d *desk, uncached *site, list []operation, stdout io.Writer) (err error) {
 	b := &cacheBench{options: o, desk: d, uncached: uncached, kept: map[string][]byte{}}
-	if b.url, err = redisURL(); err != nil {
+	address, err := redisURL()
+	if err != nil {
 		return err
 	}
-	if b.redis, err = openRedisAnswers(b.url, newPrefix()); err != nil {
+	if b.redis, err = openRedisAnswers(address, newPrefix()); err != nil {
 		return err
 	}
 	defer b.redis.close()
@@ -116,7 +116,7 @@ func benchCache(ctx context.Context, o options, d *desk, uncached *site, list []
 
 // keep gives the hand-written handlers the answers that they are to find.
 func (b *cacheBench) keep(ctx context.Context, texts []operation) (body []byte, err error) {
-	if body, err = b.uncached.direct(ctx, b.uncached.graph(texts[0])); err != nil {
+	if body, err = b.uncached.direct(ctx, b.uncached.graph(texts[0])()); err != nil {
 		return nil, err
 	}
 	for _, op := range texts {
@@ -170,13 +170,29 @@ func (b *cacheBench) findInRedis(r *http.Request, key string) ([]byte, error) {
 	return b.redis.find(r, hashed(key))
 }
 
-// start starts a node for a case, with the handlers to measure against beside it.
-func (b *cacheBench) start(ctx context.Context, c cacheCase) (*node, error) {
+// start starts a node for a case.
+func (c cacheCase) start(ctx context.Context, d *desk) (n *node, err error) {
 	options := cache.Options{MemoryBytes: c.memory}
 	if c.redis {
-		options.Redis, options.Prefix = b.url, newPrefix()
+		options.Prefix = newPrefix()
+		if options.Redis, err = redisURL(); err != nil {
+			return nil, err
+		}
 	}
-	n, err := startNode(ctx, b.desk.url, b.Now, &options)
+	return startNode(ctx, d.url, d.Now, &options)
+}
+
+// programs ask for an operation in the texts of the case.
+func (c cacheCase) programs(s *site, op operation) (list []ask) {
+	for _, op := range c.texts(op) {
+		list = append(list, s.graph(op))
+	}
+	return list
+}
+
+// start starts a node for a case, with the handlers to measure against beside it.
+func (b *cacheBench) start(ctx context.Context, c cacheCase) (*node, error) {
+	n, err := c.start(ctx, b.desk)
 	if err != nil {
 		return nil, err
 	}
@@ -197,21 +213,21 @@ func (b *cacheBench) measure(ctx context.Context, c cacheCase, op operation) (st
 	if err != nil {
 		return "", err
 	}
-	var programs, others []ask
+	var others []ask
 	for _, op := range texts {
-		programs = append(programs, n.graph(op))
 		others = append(others, n.post(c.against, op, op.body()))
 	}
-	program, against := inTurn(programs), inTurn(others)
+	r := rivals{program: inTurn(c.programs(n.site, op)), against: inTurn(others)}
 	if c.misses {
-		program, against = func() *http.Request { n.cache.Move(moved(op), nil); return programs[0]() }, b.uncached.graph(op)
+		program := n.graph(op)
+		r = rivals{program: func() *http.Request { n.cache.Move(moved(op), nil); return program() }, against: b.uncached.graph(op)}
 	}
 	for range 2 * len(texts) { // all of them are kept by then
-		if err := same(ctx, n.site, body, program, against); err != nil {
+		if err := same(ctx, n.site, body, r.program, r.against); err != nil {
 			return "", err
 		}
 	}
-	return b.times(ctx, n, c, program, against)
+	return b.times(ctx, n, c, r)
 }
 
 // inTurn makes one request after the other.
@@ -235,28 +251,33 @@ func same(ctx context.Context, s *site, want []byte, all ...ask) error {
 }
 
 // times fills a row of the table.
-func (b *cacheBench) times(ctx context.Context, n *node, c cacheCase, program, against ask) (row string, err error) {
-	before, asked := c.share(n.cache.Stats()), 0
+func (b *cacheBench) times(ctx context.Context, n *node, c cacheCase, r rivals) (row string, err error) {
+	before, asked := n.cache.Stats(), 0
 	for _, clients := range cacheClients {
 		if c.misses && clients > 1 || b.seconds == 0 {
 			row += " | | |"
 			continue
 		}
-		ours, theirs, err := n.race(ctx, clients, b.seconds, program, against)
+		ours, theirs, err := n.race(ctx, clients, b.seconds, r)
 		if err != nil {
 			return "", err
 		}
-		asked += len(ours)
-		row += fmt.Sprintf(" %.2f | %.2f | **%.2f** |", millis(ours, 50), millis(theirs, 50), millis(ours, 50)/millis(theirs, 50))
+		asked += len(ours.times)
+		row += fmt.Sprintf(" %.2f | %.2f | **%.2f** |", ours.ms(50), theirs.ms(50), ours.ms(50)/theirs.ms(50))
 	}
 	if asked == 0 {
 		return " |" + row, nil
 	}
-	share := float64(c.share(n.cache.Stats())-before) / float64(asked)
-	if share < 0.9 {
-		return "", fmt.Errorf("only %.1f %% of the answers came that way: %+v", share*100, n.cache.Stats())
+	share, err := c.shareOf(n.cache.Stats(), before, asked)
+	return fmt.Sprintf("%.1f %% |%s", share*100, row), err
+}
+
+// shareOf is the part of the answers that came as the case says; it is an error when that is not nearly all.
+func (c cacheCase) shareOf(after, before cache.Stats, asked int) (share float64, err error) {
+	if share = float64(c.share(after)-c.share(before)) / float64(asked); share < 0.9 {
+		err = fmt.Errorf("only %.1f %% of the answers came that way: %+v", share*100, after)
 	}
-	return fmt.Sprintf("%.1f %% |%s", share*100, row), nil
+	return share, err
 }
 
 // moved is what somebody else's change of a document moves, so that the answer has to be made anew.

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -57,8 +58,9 @@ func openDesk(ctx context.Context, o options, backend string, stderr io.Writer) 
 	if d.plain, err = sql.Open(driver, source); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
-	d.plain.SetMaxOpenConns(16)
-	d.plain.SetMaxIdleConns(16)
+	conns := max(16, 4*runtime.NumCPU()) // as many as the program has
+	d.plain.SetMaxOpenConns(conns)
+	d.plain.SetMaxIdleConns(conns)
 	if err := d.prepare(ctx, o, stderr); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -158,7 +160,7 @@ func (d *desk) prepare(ctx context.Context, o options, stderr io.Writer) (err er
 	}
 	if n < o.documents {
 		if n > 0 {
-			return errors.New("an earlier run left half a database: remove it")
+			return fmt.Errorf("an earlier run left a database with %d of %d documents: remove %s", n, o.documents, d.place())
 		}
 		if _, err := demo.Seed(ctx, d.DB, demo.SeedOptions{Documents: o.documents, Legs: 3, Seed: 1}); err != nil {
 			return err
@@ -168,6 +170,11 @@ func (d *desk) prepare(ctx context.Context, o options, stderr io.Writer) (err er
 		}
 		fmt.Fprintf(stderr, "%s: seeded in %v\n", d.Backend(), time.Since(begun).Round(time.Second/10))
 	}
+	if d.Backend() == "postgres" {
+		if err := d.removeDerived(ctx); err != nil {
+			return err
+		}
+	}
 	if d.cat, err = d.Catalogue(ctx, 0); err != nil {
 		return err
 	}
@@ -176,6 +183,15 @@ func (d *desk) prepare(ctx context.Context, o options, stderr io.Writer) (err er
 	}
 	d.clerk, err = d.signIn(ctx, "som1@demo.mesa.pe")
 	return err
+}
+
+// place is where the database is, without how to get in.
+func (d *desk) place() string {
+	if path, ok := strings.CutPrefix(d.url, "sqlite://"); ok {
+		return path
+	}
+	u, _ := url.Parse(d.url) // locate made it
+	return fmt.Sprintf("the database %s on %s", strings.TrimPrefix(u.Path, "/"), u.Host)
 }
 
 // analyze does what PostgreSQL would do by itself in the next minutes.

@@ -39,9 +39,7 @@ func quoted[T ~string](values []T) string {
 // statement prepares a text whose placeholders are ?1, ?2, … and hands its rows over one by one.
 func (d *desk) statement(query string) func(ctx context.Context, args []any, scan func(*sql.Rows) error) error {
 	if d.Backend() == "postgres" {
-		for n := range 9 {
-			query = strings.ReplaceAll(query, "?"+strconv.Itoa(n+1), "$"+strconv.Itoa(n+1))
-		}
+		query = strings.ReplaceAll(query, "?", "$")
 	}
 	prepared, err := d.plain.Prepare(query)
 	return func(ctx context.Context, args []any, scan func(*sql.Rows) error) error {

@@ -1,17 +1,20 @@
 // Command bench measures the operations of the contract against hand-written handlers that do the same with one SQL statement:
 //
 //	make bench
+//	make proof
 //	go run ./internal/testkit/run -- go run ./internal/bench -backend sqlite -seconds 3 -only documents
 //	go run ./internal/testkit/run -- go run ./internal/bench -only "cache: "
 //	go run ./internal/testkit/run -- go run ./internal/bench -only load -clients 16
 //	go run ./internal/testkit/run -- go run ./internal/bench -only "jobs: "
 //
-// Both are served over HTTP on the loopback, and their requests alternate, so that what else happens on the machine hits both. Read
-// the ratios; the times are those of the machine. docs/performance.md holds a run and what was learned from it.
+// Both are served over HTTP on the loopback, and are asked in turn for a quarter of a second each, so that what else happens on the
+// machine hits both. Read the ratios; the times are those of the machine. docs/performance.md holds a run and what was learned from it.
 //
 // Then answers from the cache are measured against handlers that find the same bytes in a map or in Redis, and a load of many people is
 // played on two nodes, in which no answer may be stale. Background work is measured first; beside other queues, which the program does not
 // depend on, it is measured by a module of its own in internal/bench/queues.
+//
+// The proof (-proof) is one table of all that counts: without a cache and with each, at two sizes, on PostgreSQL.
 package main
 
 import (
@@ -32,6 +35,8 @@ import (
 // options are the flags.
 type options struct {
 	documents int
+	proof     bool
+	from      int
 	backends  []string
 	clients   []int
 	seconds   float64
@@ -58,6 +63,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	debug.SetGCPercent(o.gc)
 	fmt.Fprintf(stdout, "%s, %d CPUs, %s/%s, GOGC=%d, %d documents with 3 derivations each\n", runtime.Version(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, o.gc, o.documents)
+	if o.proof {
+		return prove(ctx, o, stdout, stderr)
+	}
 	for _, backend := range o.backends {
 		if err := bench(ctx, o, backend, stdout, stderr); err != nil {
 			return fmt.Errorf("%s: %w", backend, err)
@@ -70,6 +78,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.IntVar(&o.documents, "documents", 100_000, "how many documents the database has")
+	f.BoolVar(&o.proof, "proof", false, "write the tables of the proof: PostgreSQL at two sizes, with each cache, and how times grow")
+	f.IntVar(&o.from, "from", 10_000, "how many documents the smaller database of the proof has")
 	backend := f.String("backend", "sqlite,postgres", "databases to measure")
 	clients := f.String("clients", "1,16", "how many clients ask at once")
 	f.Float64Var(&o.seconds, "seconds", 3, "how long each operation is measured at each number of clients; 0 only counts and compares")
@@ -119,30 +129,22 @@ func benchOperations(ctx context.Context, o options, backend string, stdout, std
 	if err != nil {
 		return err
 	}
-	s, err := serve(d, list)
+	c, err := compareOn(o, d, list, stdout)
 	if err != nil {
 		return err
 	}
-	defer s.stop()
-	t := table{out: stdout, header: header(o)}
-	for _, op := range list {
-		if !o.chose(op.name) {
-			continue
-		}
-		row, err := s.measure(ctx, o, op)
-		if err != nil {
-			return fmt.Errorf("%s: %w", op.name, err)
-		}
-		t.row(row)
+	defer c.stop()
+	if _, err := c.rows(ctx, uncached); err != nil {
+		return err
 	}
 	if err := benchSubscribers(ctx, o, d, stdout); err != nil {
 		return fmt.Errorf("subscribers: %w", err)
 	}
-	if err := benchCache(ctx, o, d, s, list, stdout); err != nil {
+	if err := benchCache(ctx, o, d, c.site, list, stdout); err != nil {
 		return fmt.Errorf("cache: %w", err)
 	}
 	if o.profile != "" {
-		return profile(ctx, o, s, list, backend)
+		return profile(ctx, o, c.site, list, backend)
 	}
 	return nil
 }
@@ -176,8 +178,8 @@ func profile(ctx context.Context, o options, s *site, list []operation, backend 
 	}
 	for end := time.Now().Add(time.Duration(o.seconds * float64(time.Second))); time.Now().Before(end); {
 		for _, op := range list {
-			if o.chose(op.name) {
-				if _, err := s.direct(ctx, s.graph(op)); err != nil {
+			if o.chose(op.name) && op.pool == nil {
+				if _, err := s.direct(ctx, s.graph(op)()); err != nil {
 					return err
 				}
 			}

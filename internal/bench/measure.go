@@ -26,13 +26,14 @@ import (
 	"github.com/mesapartes/mesa/web"
 )
 
-// operation is a GraphQL operation and the hand-written handler that answers the same.
+// operation is a GraphQL operation and the hand-written handler that does the same.
 type operation struct {
 	name      string
 	as        caller
 	query     string
 	variables map[string]any
 	hand      http.HandlerFunc
+	pool      *pool // of documents that requests use up; nil for those that only read
 }
 
 // site serves both kinds of handlers on one address.
@@ -51,11 +52,16 @@ func serve(d *desk, list []operation) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.add(list)
+	return s, nil
+}
+
+// add serves hand-written handlers, too.
+func (s *site) add(list []operation) {
 	for i, op := range list {
 		s.number[op.name] = i
 		s.handler.HandleFunc(fmt.Sprintf("/hand/%d", i), op.hand)
 	}
-	return s, nil
 }
 
 // serveProgram serves the program alone; other handlers may be added.
@@ -83,7 +89,7 @@ func (s *site) stop() {
 	s.feed.Stop()
 }
 
-// ask makes a new request each time it is called.
+// ask makes a new request each time it is called, nil when there is nothing left to ask for.
 type ask func() *http.Request
 
 func (s *site) graph(op operation) ask {
@@ -96,10 +102,9 @@ func (op operation) body() []byte {
 	return body
 }
 
-func (s *site) byHand(op operation) ask {
-	body, _ := json.Marshal(op.variables)
-	return s.post(fmt.Sprintf("/hand/%d", s.number[op.name]), op, body)
-}
+func (s *site) byHand(op operation) ask { return s.post(s.handPath(op), op, op.body()) }
+
+func (s *site) handPath(op operation) string { return fmt.Sprintf("/hand/%d", s.number[op.name]) }
 
 func (s *site) post(path string, op operation, body []byte) ask {
 	return func() *http.Request {
@@ -121,34 +126,38 @@ func (a *answer) Header() http.Header    { return a.header }
 func (a *answer) WriteHeader(status int) { a.status = status }
 
 // direct asks without the network in between.
-func (s *site) direct(ctx context.Context, a ask) ([]byte, error) {
+func (s *site) direct(ctx context.Context, r *http.Request) ([]byte, error) {
 	w := &answer{header: http.Header{}, status: http.StatusOK}
-	s.handler.ServeHTTP(w, a().WithContext(ctx))
+	s.handler.ServeHTTP(w, r.WithContext(ctx))
 	if w.status != http.StatusOK {
 		return nil, fmt.Errorf("status %d: %s", w.status, w.String())
 	}
 	return w.Bytes(), nil
 }
 
+// least is how often a request is made at least whatever is measured of it, and however slow it is.
+const least = 5
+
 // cost is what one request takes, measured without the network.
-type cost struct {
-	allocs, bytes, cpu float64
-}
+type cost struct{ statements, allocs, bytes, cpu float64 }
 
 // price repeats a request and averages what the process spent on it.
 func (s *site) price(ctx context.Context, a ask, seconds float64) (c cost, err error) {
 	var before, after runtime.MemStats
+	ctx, statements := db.CountStatements(ctx)
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	n, cpu := 0.0, cpuTime()
-	for end := time.Now().Add(time.Duration(seconds * float64(time.Second))); n < 20 || time.Now().Before(end) && n < 500; n++ {
-		if _, err := s.direct(ctx, a); err != nil {
+	for end := time.Now().Add(time.Duration(seconds * float64(time.Second))); n < least || time.Now().Before(end) && n < 500; n++ {
+		if _, err := s.direct(ctx, a()); err != nil {
 			return c, err
 		}
 	}
 	spent := cpuTime() - cpu
 	runtime.ReadMemStats(&after)
-	return cost{float64(after.Mallocs-before.Mallocs) / n, float64(after.TotalAlloc-before.TotalAlloc) / n, spent.Seconds() * 1000 / n}, nil
+	return cost{
+		float64(statements.Statements()) / n, float64(after.Mallocs-before.Mallocs) / n, float64(after.TotalAlloc-before.TotalAlloc) / n, spent.Seconds() * 1000 / n,
+	}, nil
 }
 
 func cpuTime() time.Duration {
@@ -157,72 +166,21 @@ func cpuTime() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-func header(o options) string {
-	columns := "| operation | statements | allocs | KB | CPU ms | CPU ratio |"
-	line := "|---|--:|--:|--:|--:|--:|"
-	for _, c := range o.clients {
-		columns += fmt.Sprintf(" p50 ms @%d | p99 | hand p50 | **ratio** |", c)
-		line += "--:|--:|--:|--:|"
-	}
-	return columns + "\n" + line + "\n"
-}
-
-// measure compares the answers, counts, and times the two handlers in turn.
-func (s *site) measure(ctx context.Context, o options, op operation) (string, error) {
-	program, hand := s.graph(op), s.byHand(op)
-	for range 3 { // caches
-		if err := s.compare(ctx, program, hand); err != nil {
-			return "", err
-		}
-	}
-	counted, statements := db.CountStatements(ctx)
-	const times = 10 // what loaders batch can differ from one time to the next
-	for range times {
-		if _, err := s.direct(counted, program); err != nil {
-			return "", err
-		}
-	}
-	ours, err := s.price(ctx, program, o.seconds/4)
-	if err != nil {
-		return "", err
-	}
-	theirs, err := s.price(ctx, hand, o.seconds/4)
-	if err != nil {
-		return "", err
-	}
-	row := fmt.Sprintf("| %s | %.3g | %.0f | %.0f | %.2f | %.1f |", op.name, float64(statements.Statements())/times, ours.allocs, ours.bytes/1024, ours.cpu, ours.cpu/theirs.cpu)
-	for _, clients := range o.clients {
-		if o.seconds == 0 {
-			row += " | | | |"
-			continue
-		}
-		a, b, err := s.race(ctx, clients, o.seconds, program, hand)
-		if err != nil {
-			return "", err
-		}
-		row += fmt.Sprintf(" %.2f | %.2f | %.2f | **%.1f** |", millis(a, 50), millis(a, 99), millis(b, 50), millis(a, 50)/millis(b, 50))
-	}
-	return row, nil
-}
-
 // compare makes sure that both answer the same.
 func (s *site) compare(ctx context.Context, program, hand ask) error {
-	ours, err := s.direct(ctx, program)
+	ours, err := s.direct(ctx, program())
 	if err != nil {
 		return err
 	}
-	theirs, err := s.direct(ctx, hand)
+	theirs, err := s.direct(ctx, hand())
 	if err != nil {
 		return fmt.Errorf("by hand: %w", err)
 	}
-	var a, b any
-	if err := errors.Join(json.Unmarshal(ours, &a), json.Unmarshal(theirs, &b)); err != nil {
-		return fmt.Errorf("%w in %.300s or %.300s", err, ours, theirs)
+	differs, err := differ(ours, theirs)
+	if differs != "" {
+		err = errors.New("the answers differ: " + differs)
 	}
-	if !reflect.DeepEqual(a, b) {
-		return errors.New("the answers differ: " + difference(a, b, ""))
-	}
-	return nil
+	return err
 }
 
 // difference finds the first place where two JSON values are not the same.
@@ -248,41 +206,97 @@ func difference(a, b any, at string) string {
 	return strings.TrimPrefix(fmt.Sprintf("%s: %.200v against %.200v", at, fmt.Sprint(a), fmt.Sprint(b)), ".")
 }
 
-// race lets clients ask in turn, over HTTP with connections kept, and returns the times, sorted.
-func (s *site) race(ctx context.Context, clients int, seconds float64, program, hand ask) (ours, theirs []time.Duration, err error) {
+// rivals are two ways to the same.
+type rivals struct {
+	program, against ask
+	reset            func(context.Context) error // makes anew what requests use up; nil when they use up nothing
+}
+
+func (r rivals) begin(ctx context.Context) error {
+	if r.reset == nil {
+		return nil
+	}
+	return r.reset(ctx)
+}
+
+// pace is how fast clients were answered that each ask again as soon as they are.
+type pace struct {
+	times []time.Duration // of each request, sorted
+	took  time.Duration   // as long as they asked
+	cpu   time.Duration   // of this process in that time
+}
+
+// ms is a percentile.
+func (p pace) ms(percent int) float64 {
+	return float64(p.times[min(len(p.times)-1, len(p.times)*percent/100)].Microseconds()) / 1000
+}
+
+// rate is requests per second.
+func (p pace) rate() float64 { return float64(len(p.times)) / p.took.Seconds() }
+
+// cpuMs is the processor time for a request.
+func (p pace) cpuMs() float64 { return p.cpu.Seconds() * 1000 / float64(len(p.times)) }
+
+// slice is how long clients go one way before they go the other. It ends when the last of them has its answer.
+const slice = time.Second / 4
+
+// race lets clients go both ways in turn, over HTTP with connections kept.
+func (s *site) race(ctx context.Context, clients int, seconds float64, r rivals) (ours, theirs pace, err error) {
+	for ours.took+theirs.took < time.Duration(seconds*float64(time.Second)) || len(ours.times) < least || len(theirs.times) < least {
+		for _, turn := range []struct {
+			ask
+			*pace
+		}{{r.program, &ours}, {r.against, &theirs}} {
+			if err := r.begin(ctx); err != nil {
+				return ours, theirs, err
+			}
+			if err := s.run(ctx, clients, turn.ask, turn.pace); err != nil {
+				return ours, theirs, err
+			}
+		}
+	}
+	slices.Sort(ours.times)
+	slices.Sort(theirs.times)
+	return ours, theirs, nil
+}
+
+// run lets clients ask for a slice of time. What was there before is not left for them to collect.
+func (s *site) run(ctx context.Context, clients int, a ask, p *pace) error {
 	var (
 		mu     sync.Mutex
 		all    sync.WaitGroup
 		failed error
 	)
-	end := time.Now().Add(time.Duration(seconds * float64(time.Second)))
+	runtime.GC()
+	begun, cpu := time.Now(), cpuTime()
 	for range clients {
 		all.Go(func() {
-			var a, b []time.Duration
-			for n := 0; n < 5 || time.Now().Before(end); n++ {
-				x, err1 := s.time(ctx, program)
-				y, err2 := s.time(ctx, hand)
-				if err := errors.Join(err1, err2); err != nil {
-					mu.Lock()
-					failed = err
-					mu.Unlock()
-					return
-				}
-				a, b = append(a, x), append(b, y)
-			}
+			times, err := s.repeat(ctx, a, begun.Add(slice))
 			mu.Lock()
 			defer mu.Unlock()
-			ours, theirs = append(ours, a...), append(theirs, b...)
+			p.times, failed = append(p.times, times...), errors.Join(failed, err)
 		})
 	}
 	all.Wait()
-	slices.Sort(ours)
-	slices.Sort(theirs)
-	return ours, theirs, failed
+	p.took, p.cpu = p.took+time.Since(begun), p.cpu+cpuTime()-cpu
+	return failed
 }
 
-func (s *site) time(ctx context.Context, a ask) (time.Duration, error) {
-	r := a().WithContext(ctx)
+// repeat asks once and then again until end, or until there is nothing left to ask for.
+func (s *site) repeat(ctx context.Context, a ask, end time.Time) (times []time.Duration, err error) {
+	for r := a(); r != nil; r = a() {
+		took, err := s.time(r.WithContext(ctx))
+		if err != nil {
+			return times, err
+		}
+		if times = append(times, took); !time.Now().Before(end) {
+			break
+		}
+	}
+	return times, nil
+}
+
+func (s *site) time(r *http.Request) (time.Duration, error) {
 	begun := time.Now()
 	res, err := s.client.Do(r)
 	if err != nil {
@@ -296,8 +310,4 @@ func (s *site) time(ctx context.Context, a ask) (time.Duration, error) {
 		return 0, errors.New(res.Status)
 	}
 	return time.Since(begun), nil
-}
-
-func millis(sorted []time.Duration, percent int) float64 {
-	return float64(sorted[min(len(sorted)-1, len(sorted)*percent/100)].Microseconds()) / 1000
 }

@@ -22,6 +22,12 @@ func openRedisAnswers(address, prefix string) (*redisAnswers, error) {
 	return &redisAnswers{client: redis.NewClient(options), prefix: prefix}, nil
 }
 
+// version is that of the server.
+func (k *redisAnswers) version(ctx context.Context) (string, error) {
+	info, err := k.client.InfoMap(ctx, "server").Result()
+	return info["Server"]["redis_version"], err
+}
+
 // keep keeps an answer for as long as a measurement may take.
 func (k *redisAnswers) keep(ctx context.Context, key string, body []byte) error {
 	return k.client.Set(ctx, k.prefix+key, body, time.Hour).Err()

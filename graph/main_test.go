@@ -25,6 +25,7 @@ import (
 	"github.com/mesapartes/mesa/internal/bus"
 	"github.com/mesapartes/mesa/internal/demo"
 	"github.com/mesapartes/mesa/internal/exchange"
+	"github.com/mesapartes/mesa/internal/metrics"
 	"github.com/mesapartes/mesa/internal/outbound"
 	"github.com/mesapartes/mesa/internal/secret"
 	"github.com/mesapartes/mesa/internal/testkit"
@@ -144,7 +145,7 @@ func newWorldWith(t testing.TB, url string, clock *clock, kept *cache.Cache, opt
 	w.signals = signals
 	t.Cleanup(w.feed.Stop)
 	t.Cleanup(signals.Stop)
-	w.web = &web.Server{Resolver: &graph.Resolver{DB: database, Desk: w.desk, Feed: w.feed, Jobs: signals, Log: log, Cache: kept, Diagnostics: true}, Log: log}
+	w.web = &web.Server{Resolver: &graph.Resolver{DB: database, Desk: w.desk, Feed: w.feed, Jobs: signals, Log: log, Cache: kept, Metrics: metrics.New(), Diagnostics: true}, Log: log}
 	w.handler = w.web.Handler()
 	return w
 }

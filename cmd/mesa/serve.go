@@ -90,6 +90,9 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 	if err := c.prepare(out, s, database.DB, log); err != nil {
 		return err
 	}
+	if err := warnOfNewer(out.ctx, database.DB, log); err != nil {
+		return err
+	}
 	if err := database.watch(out.ctx); err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func New(opts Options) (*Cache, error) {
 	c.journal.settling = make(chan struct{}, 1)
 	c.ledger = newLedger(c.time())
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.count.moved = map[string]int64{}
+	c.count.init()
 	memory, err := otter.New(&otter.Options[string, *entry]{
 		MaximumWeight: uint64(opts.MemoryBytes), Weigher: func(key string, e *entry) uint32 { return uint32(len(key) + e.weight()) },
 		ExpiryCalculator: otter.ExpiryWriting[string, *entry](longest),
@@ -231,7 +231,7 @@ func (k *Kind[T]) GetOrLoad(ctx context.Context, c *Cache, name string, tier Tie
 // caller gives up. An error is returned and nothing kept. A value past its soft age is given and made anew in the background.
 func (k *Kind[T]) Get(ctx context.Context, c *Cache, at Moment, key Key, load func(context.Context) (T, error)) (Found[T], error) {
 	if c == nil || !at.usable {
-		return k.bypass(ctx, c, load)
+		return k.bypass(ctx, c, key.Tier, load)
 	}
 	full := k.Name + ":" + key.Name
 	if e := k.lookUp(ctx, c, at, full, key.Tier); e != nil {
@@ -256,9 +256,9 @@ func (k *Kind[T]) Get(ctx context.Context, c *Cache, at Moment, key Key, load fu
 	return k.miss(ctx, c, at, full, key, nil, load)
 }
 
-func (k *Kind[T]) bypass(ctx context.Context, c *Cache, load func(context.Context) (T, error)) (Found[T], error) {
+func (k *Kind[T]) bypass(ctx context.Context, c *Cache, tier Tier, load func(context.Context) (T, error)) (Found[T], error) {
 	if c != nil {
-		k.counted(&c.count.bypasses)
+		k.counted(&c.count.tiers[tier].bypasses)
 	}
 	v, err := load(ctx)
 	return Found[T]{Value: v, Outcome: Bypass}, err
@@ -312,7 +312,7 @@ func (c *Cache) unpacked(ctx context.Context, life *life, packed []byte) (*entry
 }
 
 func (k *Kind[T]) hit(ctx context.Context, c *Cache, at Moment, full string, key Key, e *entry, load func(context.Context) (T, error)) Found[T] {
-	k.counted(&c.count.hits)
+	k.counted(&c.count.tiers[key.Tier].hits)
 	mesa.SawWithin(ctx, e.reach, e.tags)
 	age := time.Duration(max(c.time()-e.made, 0)) * time.Microsecond
 	if !k.Aside {
@@ -347,7 +347,7 @@ func (k *Kind[T]) miss(ctx context.Context, c *Cache, at Moment, full string, ke
 		loading = context.WithoutCancel(ctx)           // others may wait for it
 		defer func() { c.flights.land(full, fl, e) }() // a load that panics, too, must not leave them waiting
 	}
-	k.counted(&c.count.misses)
+	k.counted(&c.count.tiers[key.Tier].misses)
 	v, e, err := k.make(loading, c, at, full, key, load)
 	return Found[T]{Value: v, Outcome: Miss}, err
 }

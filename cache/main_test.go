@@ -63,16 +63,7 @@ func start(t testing.TB, database string, opts cache.Options) *node {
 // migrated is the URL of an empty database with a schema.
 func migrated(t testing.TB) string {
 	t.Helper()
-	return testkit.SQLiteClone(t, "cache", func(url string) {
-		database, err := db.Open(context.Background(), url, db.Options{})
-		if err != nil {
-			panic(err)
-		}
-		defer database.Close()
-		if _, err := database.Migrate(context.Background()); err != nil {
-			panic(err)
-		}
-	})
+	return testkit.SQLiteClone(t, "cache", testkit.Migrated(db.Options{}))
 }
 
 // stored is the number in the database.

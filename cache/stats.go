@@ -19,15 +19,25 @@ import (
 
 // counters count what a cache does.
 type counters struct {
-	hits, misses, bypasses   atomic.Int64
-	fetched                  atomic.Int64 // hits that came from Redis
-	joined                   atomic.Int64 // hits that waited for somebody else's miss
+	tiers                    map[Tier]*tierCounters // of each row of Lifetimes
+	fetched                  atomic.Int64           // hits that came from Redis
+	joined                   atomic.Int64           // hits that waited for somebody else's miss
 	kept, refreshes, evicted atomic.Int64
 	ages                     atomic.Int64 // of hits, in µs
 	late, narrow, large      atomic.Int64 // loaded, but not kept
 	found, failures          atomic.Int64 // see Stats
 	mu                       sync.Mutex
 	moved                    map[string]int64 // tags by kind
+}
+
+// tierCounters count what is asked for of one tier.
+type tierCounters struct{ hits, misses, bypasses atomic.Int64 }
+
+func (n *counters) init() {
+	n.moved, n.tiers = map[string]int64{}, map[Tier]*tierCounters{}
+	for _, row := range Lifetimes {
+		n.tiers[row.Tier] = &tierCounters{}
+	}
 }
 
 func (n *counters) tagMoved(t mesa.Tag) {
@@ -70,8 +80,12 @@ type Stats struct {
 	Found     int64         `json:"found"`     // changes found in the journal that nobody had told
 	Failures  int64         `json:"failures"`  // commands that Redis did not answer
 
-	Moved map[string]int64 `json:"moved"` // tags that this process moved, by kind
+	ByTier map[Tier]Asked   `json:"-"`     // the hits, misses and bypasses
+	Moved  map[string]int64 `json:"moved"` // tags that this process moved, by kind
 }
+
+// Asked is how often values were asked for, by where they came from.
+type Asked struct{ Hits, Misses, Bypasses int64 }
 
 // HitRate is the share of hits among hits and misses, 0 when there were none.
 func (s Stats) HitRate() float64 {
@@ -95,9 +109,14 @@ func (c *Cache) Stats() Stats {
 	s := Stats{
 		Process: c.name, At: time.Now().UTC(), Backend: "MEMORY", State: Closed, Since: c.started, Tags: c.ledger.size(),
 		Entries: c.memory.EstimatedSize(), Bytes: int64(c.memory.WeightedSize()), MaxBytes: c.opts.MemoryBytes,
-		AgeSum: time.Duration(n.ages.Load()) * time.Microsecond, Hits: n.hits.Load(), Misses: n.misses.Load(), Bypasses: n.bypasses.Load(), Fetched: n.fetched.Load(), Joined: n.joined.Load(),
+		AgeSum: time.Duration(n.ages.Load()) * time.Microsecond, ByTier: map[Tier]Asked{}, Fetched: n.fetched.Load(), Joined: n.joined.Load(),
 		Kept: n.kept.Load(), Refreshes: n.refreshes.Load(), Evicted: n.evicted.Load(), Late: n.late.Load(), Narrow: n.narrow.Load(),
 		Large: n.large.Load(), Found: n.found.Load(), Failures: n.failures.Load(),
+	}
+	for tier, asked := range n.tiers {
+		of := Asked{asked.hits.Load(), asked.misses.Load(), asked.bypasses.Load()}
+		s.ByTier[tier] = of
+		s.Hits, s.Misses, s.Bypasses = s.Hits+of.Hits, s.Misses+of.Misses, s.Bypasses+of.Bypasses
 	}
 	n.mu.Lock()
 	s.Moved = maps.Clone(n.moved)

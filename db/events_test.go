@@ -15,17 +15,7 @@ import (
 // onMigrated runs a test on both databases, empty but for the schema, with the clock of the machine.
 func onMigrated(t *testing.T, body func(t *testing.T, url string, database *db.DB)) {
 	t.Helper()
-	migrate := func(url string) {
-		database, err := db.Open(t.Context(), url, db.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer database.Close()
-		if _, err := database.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	testkit.EachClone(t, "migrated", migrate, func(t *testing.T, url string) {
+	testkit.EachClone(t, "migrated", testkit.Migrated(db.Options{}), func(t *testing.T, url string) {
 		t.Parallel()
 		body(t, url, another(t, url))
 	})

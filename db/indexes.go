@@ -149,8 +149,16 @@ func (db *DB) MissingIndexes(ctx context.Context) (missing []*Index, expected in
 }
 
 // RepairIndexes makes the indexes that MissingIndexes lists, one after the other while others write, and returns the names of those that
-// it made. An error may be that rows which came meanwhile are not unique.
+// it made. An error may be that rows which came meanwhile are not unique. ErrNewer when a newer program has migrated the database: it may have
+// replaced what this one misses.
 func (db *DB) RepairIndexes(ctx context.Context) (made []string, err error) {
+	newer, err := db.NewerMigrations(ctx)
+	if err == nil && len(newer) > 0 {
+		err = fmt.Errorf("the indexes of the database stay as they are: %w (migration %s)", ErrNewer, newer[0])
+	}
+	if err != nil {
+		return nil, err
+	}
 	missing, _, err := db.MissingIndexes(ctx)
 	if err != nil {
 		return nil, err

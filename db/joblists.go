@@ -124,7 +124,7 @@ func (db *DB) SeeWorker(ctx context.Context, w mesa.Worker) error {
 	w.LastSeenAt = db.Now()
 	_, err := db.write.NewInsert().Model(&w).On("CONFLICT (id) DO UPDATE").Set("last_seen_at = excluded.last_seen_at, running = excluded.running").Exec(ctx)
 	if err == nil {
-		_, err = db.write.NewRaw("DELETE FROM workers WHERE last_seen_at < ?", w.LastSeenAt.Add(-workerForgottenAfter)).Exec(ctx)
+		_, err = db.write.NewRaw("DELETE FROM workers WHERE last_seen_at < ?", w.LastSeenAt.Add(-WorkerForgottenAfter)).Exec(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("note worker: %w", err)
@@ -132,7 +132,8 @@ func (db *DB) SeeWorker(ctx context.Context, w mesa.Worker) error {
 	return nil
 }
 
-const workerForgottenAfter = 2 * time.Minute
+// WorkerForgottenAfter is how long a worker may be silent until the next one to be heard strikes it off the list.
+const WorkerForgottenAfter = 2 * time.Minute
 
 // ForgetWorker notes that a process works no longer.
 func (db *DB) ForgetWorker(ctx context.Context, id string) error {

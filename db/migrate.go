@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,10 +18,12 @@ import (
 type Migration struct {
 	Name      string    // NNNN_topic
 	AppliedAt time.Time // zero while it is pending
+	Newer     bool      // a newer program applied it: this one does not know it
 }
 
 // Migrate applies what is pending, in one transaction for each step with its mark, and returns the names of what it applied.
-// Several processes may call it at once: one works, the others wait and find nothing to do.
+// Several processes may call it at once: one works, the others wait and find nothing to do. ErrNewer when something is pending in a database
+// that a newer program has migrated: what is pending there was not written for what it finds.
 func (db *DB) Migrate(ctx context.Context) ([]string, error) {
 	var applied []string
 	for {
@@ -45,13 +48,15 @@ func (db *DB) applyNext(ctx context.Context) (name string, err error) {
 		if err != nil {
 			return err
 		}
-		for _, m := range list {
-			if m.AppliedAt.IsZero() {
-				name = m.Name
-				return db.apply(ctx, tx, name)
-			}
+		next := slices.IndexFunc(list, func(m Migration) bool { return m.AppliedAt.IsZero() && !m.Newer })
+		if next < 0 {
+			return nil
 		}
-		return nil
+		if last := list[len(list)-1]; last.Newer {
+			return fmt.Errorf("the database lacks migration %s, but %w (migration %s)", list[next].Name, ErrNewer, last.Name)
+		}
+		name = list[next].Name
+		return db.apply(ctx, tx, name)
 	})
 	return name, err
 }
@@ -76,7 +81,8 @@ func (db *DB) apply(ctx context.Context, tx *Tx, name string) error {
 	return err
 }
 
-// Migrations lists all steps in order, with the instant at which each was applied. In an empty database all are pending.
+// Migrations lists all steps in order, with the instant at which each was applied, and behind them those of a newer program. In an empty
+// database all are pending.
 func (db *DB) Migrations(ctx context.Context) ([]Migration, error) {
 	var begun bool
 	if err := db.read.NewRaw(db.dialect.hasTable("schema_migrations")).Scan(ctx, &begun); err != nil {
@@ -88,15 +94,29 @@ func (db *DB) Migrations(ctx context.Context) ([]Migration, error) {
 	return db.migrations(ctx, db.read)
 }
 
-// PendingMigrations are the names of the steps that are not applied, in order; all is how many steps there are.
+// PendingMigrations are the names of the steps that are not applied, in order; all is how many steps this program has.
 func (db *DB) PendingMigrations(ctx context.Context) (names []string, all int, err error) {
 	list, err := db.Migrations(ctx)
 	for _, m := range list {
-		if m.AppliedAt.IsZero() {
+		if m.Newer {
+			continue
+		}
+		if all++; m.AppliedAt.IsZero() {
 			names = append(names, m.Name)
 		}
 	}
-	return names, len(list), err
+	return names, all, err
+}
+
+// NewerMigrations are the names of the steps that a newer program has applied, in order.
+func (db *DB) NewerMigrations(ctx context.Context) (names []string, err error) {
+	list, err := db.Migrations(ctx)
+	for _, m := range list {
+		if m.Newer {
+			names = append(names, m.Name)
+		}
+	}
+	return names, err
 }
 
 func (db *DB) migrations(ctx context.Context, from bun.IDB) ([]Migration, error) {
@@ -105,14 +125,15 @@ func (db *DB) migrations(ctx context.Context, from bun.IDB) ([]Migration, error)
 		return nil, err
 	}
 	var rows []struct{ Name, AppliedAt string }
-	if err := from.NewRaw("SELECT name, applied_at FROM schema_migrations").Scan(ctx, &rows); err != nil {
+	if err := from.NewRaw("SELECT name, applied_at FROM schema_migrations ORDER BY name").Scan(ctx, &rows); err != nil {
 		return nil, fmt.Errorf("read schema_migrations: %w", err)
 	}
-	for i := range list {
-		for _, row := range rows {
-			if row.Name == list[i].Name {
-				list[i].AppliedAt, _ = time.Parse(time.RFC3339, row.AppliedAt)
-			}
+	for _, row := range rows {
+		at, _ := time.Parse(time.RFC3339, row.AppliedAt)
+		if i := slices.IndexFunc(list, func(m Migration) bool { return m.Name == row.Name }); i >= 0 {
+			list[i].AppliedAt = at
+		} else {
+			list = append(list, Migration{row.Name, at, true})
 		}
 	}
 	return list, nil

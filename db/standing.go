@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 )
@@ -23,6 +24,14 @@ func (db *DB) PoolStanding(ctx context.Context) (s PoolStanding, err error) {
 	figures := db.read.DB.Stats()
 	s.Open, s.InUse, s.Most, s.Waits = figures.OpenConnections, figures.InUse, figures.MaxOpenConnections, figures.WaitCount
 	return s, nil
+}
+
+// Pools are the figures of the pools of connections of this process: "read" and "write", or "all" where both are the same.
+func (db *DB) Pools() map[string]sql.DBStats {
+	if db.read == db.write {
+		return map[string]sql.DBStats{"all": db.read.DB.Stats()}
+	}
+	return map[string]sql.DBStats{"read": db.read.DB.Stats(), "write": db.write.DB.Stats()}
 }
 
 // Clock is the time of the database's machine.

@@ -45,29 +45,16 @@ type counter struct {
 // onEach runs a test on both databases.
 func onEach(t *testing.T, body func(c *counter)) {
 	t.Helper()
-	testkit.EachClone(t, "institution", prepare(t), func(t *testing.T, url string) {
+	testkit.EachClone(t, "institution", institution, func(t *testing.T, url string) {
 		t.Parallel()
 		body(open(t, url))
 	})
 }
 
-// prepare stores the institution; nobody has a password.
-func prepare(t *testing.T) func(url string) {
-	return func(url string) {
-		database, err := db.Open(t.Context(), url, db.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer database.Close()
-		if _, err := database.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		setup := demo.Institution(1, wednesday, &mesa.IDs{})
-		if err := database.BulkInsert(t.Context(), &mesa.Catalogue{}, db.Bulk{Setup: setup}); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
+// institution prepares databases with the institution; nobody has a password.
+var institution = testkit.Migrated(db.Options{}, func(ctx context.Context, database *db.DB) error {
+	return database.BulkInsert(ctx, &mesa.Catalogue{}, db.Bulk{Setup: demo.Institution(1, wednesday, &mesa.IDs{})})
+})
 
 func open(t *testing.T, url string) *counter {
 	t.Helper()

@@ -24,7 +24,7 @@ func TestKilledInTheMiddleOfWork(t *testing.T) {
 		workUntilKilled(t, url)
 		return
 	}
-	testkit.EachClone(t, "institution", prepare(t), func(t *testing.T, url string) {
+	testkit.EachClone(t, "institution", institution, func(t *testing.T, url string) {
 		t.Parallel()
 		var acknowledged []string
 		for range 2 {

@@ -465,7 +465,7 @@ func TestTheLastUseOfAKeyIsNoted(t *testing.T) {
 
 func TestKeysAreListedInPages(t *testing.T) {
 	t.Parallel()
-	url := testkit.SQLiteClone(t, "institution", prepare(t))
+	url := testkit.SQLiteClone(t, "institution", institution)
 	c := open(t, url)
 	var made []mesa.APIKeyID
 	for range 5 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"runtime/debug"
 	"strings"
 
@@ -18,8 +19,8 @@ import (
 )
 
 // present turns an error into what a client is told. Ours bring code, field and sentence; the schema's own (wrong query, wrong
-// variable) stay; a value that its type refuses is VALIDATION_FAILED; what failed after the operation's time was over is TIMEOUT; everything
-// else is logged under an id and told as INTERNAL with that id.
+// variable) stay, without the values in it; a value that its type refuses is VALIDATION_FAILED; what failed after the operation's time was
+// over is TIMEOUT; everything else is logged under an id and told as INTERNAL with that id.
 func (r *Resolver) present() graphql.ErrorPresenterFunc {
 	return func(ctx context.Context, err error) *gqlerror.Error {
 		theirs, _ := errors.AsType[*gqlerror.Error](err)
@@ -33,7 +34,7 @@ func (r *Resolver) present() graphql.ErrorPresenterFunc {
 		}
 		switch {
 		case theirs != nil && theirs.Err == nil:
-			return theirs
+			return withoutValues(theirs)
 		case field != "":
 			return tell(ctx, mesa.Invalid(field, "El valor no tiene la forma que este campo espera."), graphql.GetPath(ctx)) // what Go says names its types
 		}
@@ -48,6 +49,36 @@ func (r *Resolver) present() graphql.ErrorPresenterFunc {
 		r.Log.ErrorContext(ctx, "internal error", "id", id, "path", graphql.GetPath(ctx).String(), "error", err)
 		return tell(ctx, internal(id), graphql.GetPath(ctx))
 	}
+}
+
+// echoes are the sentences of the parser and the validator that repeat what the client wrote, each with what is told instead. They quote a
+// whole input object, and what comes behind a wrong escape: passwords too.
+var echoes = []struct {
+	said *regexp.Regexp
+	told string
+}{
+	{regexp.MustCompile(`(?s)^(.*\b(?:Name|Int|Float|String|BlockString|Comment)) ".*"$`), "$1"},
+	{regexp.MustCompile(`(?s)^((?:Invalid|Cannot) [^:]*): .*$`), "$1"},
+	{regexp.MustCompile(`(?s)^(Expected value of type "[^"]*"), found .*$`), "$1."},
+	{regexp.MustCompile(`(?s)^(.*? cannot represent a? ?[\w -]+) value: .*$`), "$1 value."},
+	{regexp.MustCompile(`(?s)^Value ".*" does not exist in ("[^"]*" enum\..*)$`), "The value does not exist in $1"},
+	{regexp.MustCompile(`(?s)^.* is not a valid (\w+)$`), "is not a valid $1"},
+	{regexp.MustCompile(`(?s)^cannot use \S+ as ID: .*$`), "cannot use a number beyond 2^53-1 as ID"},
+}
+
+// withoutValues keeps what the client wrote out of an error of the schema. Where it stands is told, and of which type it should be.
+func withoutValues(e *gqlerror.Error) *gqlerror.Error {
+	if code, _ := e.Extensions["code"].(string); code != string(mesa.ParseFailed) && code != string(mesa.SchemaValidationFailed) {
+		return e
+	}
+	for _, echo := range echoes {
+		if echo.said.MatchString(e.Message) {
+			silent := *e
+			silent.Message = echo.said.ReplaceAllString(e.Message, echo.told)
+			return &silent
+		}
+	}
+	return e
 }
 
 // withoutSuggestions keeps names of the schema out of errors: whoever may not explore it shall not learn them by guessing. The switch of

@@ -18,6 +18,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/mesapartes/mesa/cache"
+	"github.com/mesapartes/mesa/internal/metrics"
 	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/mesa"
 )
@@ -49,11 +50,12 @@ type exchange struct {
 	made     *graphql.OperationContext // of this request, when it had to be made to learn the plan
 	outcome  cache.Outcome
 	span     trace.Span // of the operation
+	ended    metrics.Outcome
 }
 
 // Do answers a request.
 func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	x := &exchange{overHTTP: t, exec: exec, w: w, r: r, start: time.Now(), media: accepted(r.Header), outcome: cache.Bypass}
+	x := &exchange{overHTTP: t, exec: exec, w: w, r: r, start: time.Now(), media: accepted(r.Header), outcome: cache.Bypass, ended: metrics.OK}
 	w.Header().Set("Content-Type", x.json()+"; charset=utf-8") // of a panic's answer, too
 	ctx := r.Context()
 	if r.Method == http.MethodOptions {
@@ -344,7 +346,7 @@ func bodyOf(res *graphql.Response) []byte {
 // write sends what came of running an operation.
 func (x *exchange) write(ctx context.Context, a attempt) {
 	if a.refused == nil {
-		tellErrors(x.span, a.response.Errors)
+		x.ended = x.tellErrors(x.span, a.response.Errors)
 	}
 	switch {
 	case a.refused != nil:
@@ -359,11 +361,12 @@ func (x *exchange) write(ctx context.Context, a attempt) {
 // refuse answers a well-formed request that is not executed: errors and no data.
 func (x *exchange) refuse(ctx context.Context, legacy int, errs gqlerror.List) {
 	res := x.exec.DispatchError(ctx, errs)
-	tellErrors(x.span, res.Errors)
+	x.ended = x.tellErrors(x.span, res.Errors)
 	if x.prefersStream() {
 		events := x.openEvents(func() {})
 		events.next(res)
 		events.complete()
+		x.measure()
 		return
 	}
 	status := x.statusOf(legacy, res.Errors)
@@ -375,7 +378,9 @@ func (x *exchange) refuse(ctx context.Context, legacy int, errs gqlerror.List) {
 
 // reject answers a request that is not well-formed, or not acceptable; never with a stream.
 func (x *exchange) reject(ctx context.Context, status int, err *mesa.Error) {
-	x.send(status, bodyOf(x.exec.DispatchError(ctx, gqlerror.List{refuse(ctx, err)})), true)
+	res := x.exec.DispatchError(ctx, gqlerror.List{refuse(ctx, err)})
+	x.ended = x.tellErrors(x.span, res.Errors)
+	x.send(status, bodyOf(res), true)
 }
 
 // give sends a result. What is the same for everybody may be kept by the client, who has to ask each time whether it is still so.
@@ -405,8 +410,15 @@ func matches(header, etag string) bool {
 	return false
 }
 
-func (x *exchange) send(status int, body []byte, failed bool) {
+// measure counts the operation, and returns how long it took.
+func (x *exchange) measure() time.Duration {
 	took := time.Since(x.start)
+	x.measured(x.document, x.plan, x.ended, took)
+	return took
+}
+
+func (x *exchange) send(status int, body []byte, failed bool) {
+	took := x.measure()
 	x.span.Text("mesa.cache", string(x.outcome))
 	h := x.w.Header()
 	h.Set("X-Cache", string(x.outcome))

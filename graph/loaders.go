@@ -8,6 +8,7 @@ import (
 	"github.com/vikstrous/dataloadgen"
 
 	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/internal/metrics"
 	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/mesa"
 )
@@ -48,32 +49,34 @@ func (r *Resolver) withLoaders(ctx context.Context, view *db.View) context.Conte
 
 // loaders are fresh loaders for a view. Their statements run under this ctx, not under that of whichever field happens to ask first.
 func (r *Resolver) loaders(ctx context.Context, view *db.View) *loaders {
+	m := r.Metrics
 	return &loaders{
 		view:                     view,
-		Document:                 loader(ctx, "Document", view.DocumentsByID),
-		Derivation:               loader(ctx, "Derivation", view.DerivationsByID),
-		ArchiveRecord:            loader(ctx, "ArchiveRecord", view.ArchiveRecordsByID),
-		Event:                    loader(ctx, "Event", view.EventsByID),
-		LegsByDocument:           loader(ctx, "LegsByDocument", view.LegsByDocument),
-		ArchiveRecordsByDocument: loader(ctx, "ArchiveRecordsByDocument", view.ArchiveRecordsByDocument),
-		DerivationPages:          loader(ctx, "DerivationPages", view.DerivationPages),
-		TimelinePages:            loader(ctx, "TimelinePages", view.TimelinePages),
-		Job:                      loader(ctx, "Job", r.DB.JobsByID),
-		Report:                   loader(ctx, "Report", r.DB.ReportsByID),
-		AttemptsByJob:            loader(ctx, "AttemptsByJob", r.DB.AttemptsByJob),
-		Integration:              loader(ctx, "Integration", r.DB.IntegrationsByID),
-		Message:                  loader(ctx, "Message", r.DB.MessagesByID),
-		MessagePages:             loader(ctx, "MessagePages", r.DB.MessagePages),
-		SealsByEvent:             loader(ctx, "SealsByEvent", r.DB.SealsByEvent),
-		AttemptsByMessage:        loader(ctx, "AttemptsByMessage", r.DB.AttemptsByMessage),
-		Account:                  loader(ctx, "Account", view.AccountsByUser),
+		Document:                 loader(ctx, m, "Document", view.DocumentsByID),
+		Derivation:               loader(ctx, m, "Derivation", view.DerivationsByID),
+		ArchiveRecord:            loader(ctx, m, "ArchiveRecord", view.ArchiveRecordsByID),
+		Event:                    loader(ctx, m, "Event", view.EventsByID),
+		LegsByDocument:           loader(ctx, m, "LegsByDocument", view.LegsByDocument),
+		ArchiveRecordsByDocument: loader(ctx, m, "ArchiveRecordsByDocument", view.ArchiveRecordsByDocument),
+		DerivationPages:          loader(ctx, m, "DerivationPages", view.DerivationPages),
+		TimelinePages:            loader(ctx, m, "TimelinePages", view.TimelinePages),
+		Job:                      loader(ctx, m, "Job", r.DB.JobsByID),
+		Report:                   loader(ctx, m, "Report", r.DB.ReportsByID),
+		AttemptsByJob:            loader(ctx, m, "AttemptsByJob", r.DB.AttemptsByJob),
+		Integration:              loader(ctx, m, "Integration", r.DB.IntegrationsByID),
+		Message:                  loader(ctx, m, "Message", r.DB.MessagesByID),
+		MessagePages:             loader(ctx, m, "MessagePages", r.DB.MessagePages),
+		SealsByEvent:             loader(ctx, m, "SealsByEvent", r.DB.SealsByEvent),
+		AttemptsByMessage:        loader(ctx, m, "AttemptsByMessage", r.DB.AttemptsByMessage),
+		Account:                  loader(ctx, m, "Account", view.AccountsByUser),
 	}
 }
 
-func loader[K comparable, V any](ctx context.Context, name string, fetch func(context.Context, []K) (map[K]V, error)) *dataloadgen.Loader[K, V] {
+func loader[K comparable, V any](ctx context.Context, m *metrics.Metrics, name string, fetch func(context.Context, []K) (map[K]V, error)) *dataloadgen.Loader[K, V] {
 	return dataloadgen.NewMappedLoader(func(asking context.Context, keys []K) (map[K]V, error) {
 		ctx, span := trace.Begin(trace.Under(ctx, asking), "loader", name)
 		span.Int("mesa.batch.size", len(keys))
+		m.Batch(name, len(keys))
 		values, err := fetch(context.WithValue(ctx, loaderKey{}, name), keys)
 		span.End(err)
 		return values, err

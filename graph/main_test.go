@@ -23,8 +23,8 @@ import (
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/graph"
 	"github.com/mesapartes/mesa/internal/bus"
-	"github.com/mesapartes/mesa/internal/demo"
 	"github.com/mesapartes/mesa/internal/exchange"
+	"github.com/mesapartes/mesa/internal/metrics"
 	"github.com/mesapartes/mesa/internal/outbound"
 	"github.com/mesapartes/mesa/internal/secret"
 	"github.com/mesapartes/mesa/internal/testkit"
@@ -69,26 +69,11 @@ func eachHistory(t *testing.T, body func(t *testing.T, url string)) {
 
 func nothing(context.Context, *db.DB) error { return nil }
 
-func prepare(documents int, more func(context.Context, *db.DB) error) func(url string) {
-	return func(url string) {
-		ctx := context.Background()
-		clock := newClock()
-		clock.add(-time.Minute)
-		database, err := db.Open(ctx, url, db.Options{Now: func() time.Time { clock.add(time.Millisecond); return clock.now() }})
-		if err != nil {
-			panic(err)
-		}
-		defer database.Close()
-		if _, err := database.Migrate(ctx); err != nil {
-			panic(err)
-		}
-		if _, _, err := demo.Create(ctx, database, demo.Options{Seed: 1, Documents: documents}); err != nil {
-			panic(err)
-		}
-		if err := more(ctx, database); err != nil {
-			panic(err)
-		}
-	}
+func prepare(documents int, more testkit.Fill) func(url string) {
+	clock := newClock()
+	clock.add(-time.Minute)
+	now := func() time.Time { clock.add(time.Millisecond); return clock.now() }
+	return testkit.Migrated(db.Options{Now: now}, testkit.Demo(documents), more)
 }
 
 // world is one process on a database: everything from the HTTP handler down.
@@ -144,7 +129,7 @@ func newWorldWith(t testing.TB, url string, clock *clock, kept *cache.Cache, opt
 	w.signals = signals
 	t.Cleanup(w.feed.Stop)
 	t.Cleanup(signals.Stop)
-	w.web = &web.Server{Resolver: &graph.Resolver{DB: database, Desk: w.desk, Feed: w.feed, Jobs: signals, Log: log, Cache: kept, Diagnostics: true}, Log: log}
+	w.web = &web.Server{Resolver: &graph.Resolver{DB: database, Desk: w.desk, Feed: w.feed, Jobs: signals, Log: log, Cache: kept, Metrics: metrics.New(), Diagnostics: true}, Log: log}
 	w.handler = w.web.Handler()
 	return w
 }

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -21,6 +22,7 @@ import (
 type plan struct {
 	operation ast.Operation
 	name      string
+	root      string     // its first root field
 	variables []string   // that it declares, sorted; others do not matter
 	tier      cache.Tier // "" when its answers are not kept
 	reach     mesa.Reach // for whom an answer is the same
@@ -69,6 +71,7 @@ func planOf(schema *ast.Schema, op *ast.OperationDefinition) *plan {
 	if op.Operation != ast.Query {
 		p.tier = ""
 	}
+	p.root = cmp.Or(p.root, "__typename")
 	return p
 }
 
@@ -98,6 +101,9 @@ func (w *policyWalk) selections(set ast.SelectionSet, atRoot bool) {
 func (w *policyWalk) field(f *ast.Field, atRoot bool) {
 	if f.Name == "__typename" {
 		return
+	}
+	if atRoot && w.plan.root == "" {
+		w.plan.root = f.Definition.Name // not that of the text, which it would hold
 	}
 	tier := w.narrow(f.Definition.Directives)
 	if def := w.schema.Types[f.Definition.Type.Name()]; def != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/internal/bus"
 	"github.com/mesapartes/mesa/internal/files"
+	"github.com/mesapartes/mesa/internal/metrics"
 	"github.com/mesapartes/mesa/internal/rate"
 	"github.com/mesapartes/mesa/internal/secret"
 	"github.com/mesapartes/mesa/internal/trace"
@@ -36,7 +37,8 @@ type Resolver struct {
 	Files files.Store     // of reports; nil where none are made
 	Keys  *secret.Keyring // sign links to them
 
-	Tracer *trace.Tracer // of requests, operations and events; nil traces none
+	Tracer  *trace.Tracer    // of requests, operations and events; nil traces none
+	Metrics *metrics.Metrics // of operations, errors and loaders; nil counts none
 
 	Version string // of the program, as other institutions are told
 

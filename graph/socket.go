@@ -16,6 +16,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/mesapartes/mesa/cache"
+	"github.com/mesapartes/mesa/internal/metrics"
 	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/mesa"
 )
@@ -79,7 +80,7 @@ func (overSocket) Supports(r *http.Request) bool { return WantsSocket(r) }
 func (t overSocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	if tooMany := t.connect(r.Context()); tooMany != nil {
 		w.Header().Set("Content-Type", plainJSON+"; charset=utf-8")
-		x := &exchange{overHTTP: overHTTP{t.front}, exec: exec, w: w, r: r, start: time.Now(), outcome: cache.Bypass}
+		x := &exchange{overHTTP: overHTTP{t.front}, exec: exec, w: w, r: r, start: time.Now(), outcome: cache.Bypass, ended: metrics.OK}
 		x.reject(r.Context(), http.StatusTooManyRequests, tooMany)
 		return
 	}
@@ -231,7 +232,9 @@ func (s *socket) subscribe(id string, payload json.RawMessage) *farewell {
 	case s.active[id] != nil:
 		return subscriberTaken(id)
 	case s.running >= s.Limits.Of(LimitSocketOperations):
-		s.write(errorMessage(id, gqlerror.List{s.exceeded(s.ctx, s.Limits.exceeded(LimitSocketOperations, 0))}))
+		errs := gqlerror.List{s.exceeded(s.ctx, s.Limits.exceeded(LimitSocketOperations, 0))}
+		s.tellErrors(trace.Of(s.ctx), errs)
+		s.write(errorMessage(id, errs))
 		return nil
 	}
 	op := &socketOperation{id: id}
@@ -268,28 +271,37 @@ func (s *socket) end(op *socketOperation) {
 func (s *socket) operate(op *socketOperation, a *asked) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.finish(op, errorMessage(op.id, gqlerror.List{s.present()(op.ctx, recovered(s.Log)(op.ctx, cause))}))
+			errs := gqlerror.List{s.present()(op.ctx, recovered(s.Log)(op.ctx, cause))}
+			s.tellErrors(trace.Of(op.ctx), errs)
+			s.finish(op, errorMessage(op.id, errs))
 		}
 	}()
 	ctx, span := s.Tracer.Begin(op.ctx, trace.Origin{Kind: "GraphQL", Served: true})
 	defer span.End(nil)
 	ctx = graphql.StartOperationTrace(ctx)
-	made, errs := s.prepare(ctx, a)
+	start := time.Now()
+	document, made, errs := s.prepare(ctx, a)
+	plan := s.plans.find(document.Hash, a.OperationName)
 	if errs != nil {
 		errs = s.exec.DispatchError(graphql.WithOperationContext(ctx, made), errs).Errors
-		tellErrors(span, errs)
+		s.measured(document, plan, s.tellErrors(span, errs), time.Since(start))
 		s.finish(op, errorMessage(op.id, errs))
 		s.closeIfExpired(op, errs[0].Extensions["code"] == string(mesa.Unauthenticated))
 		return
 	}
 	isSubscription := made.Operation.Operation == ast.Subscription
 	responses, ctx := s.exec.DispatchOperation(ctx, made)
+	outcome := metrics.OK
 	if isSubscription {
 		span.End(nil)
+		s.measured(document, plan, outcome, time.Since(start))
 	}
 	for res := responses(ctx); res != nil; res = responses(ctx) {
-		tellErrors(span, res.Errors)
+		outcome = s.tellErrors(span, res.Errors)
 		s.tell(op, socketMessage{ID: op.id, Type: "next", Payload: bodyOf(res)})
+	}
+	if !isSubscription {
+		s.measured(document, plan, outcome, time.Since(start))
 	}
 	if isSubscription && s.isStopping() {
 		return // an end would keep the client from connecting again
@@ -303,16 +315,16 @@ func (s *socket) operate(op *socketOperation, a *asked) {
 }
 
 // prepare finds the text, and parses, validates and guards it.
-func (s *socket) prepare(ctx context.Context, a *asked) (*graphql.OperationContext, gqlerror.List) {
+func (s *socket) prepare(ctx context.Context, a *asked) (document resolution, op *graphql.OperationContext, errs gqlerror.List) {
 	document, err := s.Documents.resolve(ctx, a.named(), s.Cache)
 	if err != nil {
-		return &graphql.OperationContext{}, gqlerror.List{err}
+		return document, &graphql.OperationContext{}, gqlerror.List{err}
 	}
-	op, errs := s.create(ctx, s.exec, a, document, s.header)
+	op, errs = s.create(ctx, s.exec, a, document, s.header)
 	if errs == nil && s.plans.find(document.Hash, a.OperationName) == nil {
 		s.plans.learn(document.Hash, a.OperationName, s.schema, op)
 	}
-	return op, errs
+	return document, op, errs
 }
 
 // closeIfExpired closes the socket of somebody whose token was good and no longer is, so that the client comes back with another.

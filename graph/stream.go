@@ -41,9 +41,14 @@ func (x *exchange) stream(ctx context.Context) {
 	if op.Operation.Operation == ast.Subscription { // what comes has traces of its own
 		x.span.End(nil)
 		trace.Of(x.r.Context()).End(nil)
+		x.measure()
 	}
 	for res := responses(running); res != nil && ctx.Err() == nil; res = responses(running) {
+		x.ended = x.tellErrors(x.span, res.Errors)
 		events.next(res)
+	}
+	if op.Operation.Operation != ast.Subscription {
+		x.measure()
 	}
 	select {
 	case <-stopped: // without an end the client knows that it should connect again, to another process

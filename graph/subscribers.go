@@ -38,6 +38,16 @@ func (t *tally) enter(ctx context.Context, who string, most int) bool {
 	return true
 }
 
+// all is what is open of all of them.
+func (t *tally) all() (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, open := range t.count {
+		n += open
+	}
+	return n
+}
+
 // boundSubscriptions refuses a subscription when its account has too many.
 func (r *Resolver) boundSubscriptions(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 	actor, _ := callerOf(ctx).actor()

@@ -5,7 +5,6 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/mesapartes/mesa/internal/trace"
 )
@@ -16,15 +15,6 @@ func tellOperation(span trace.Span, operation ast.Operation, name, hash string) 
 	span.Text("graphql.operation.type", string(operation))
 	span.Text("graphql.operation.name", name)
 	span.Text("graphql.document.hash", hash)
-}
-
-// tellErrors notes on a span that there are errors, with the code of the first.
-func tellErrors(span trace.Span, errs gqlerror.List) {
-	if span.IsOn() && len(errs) > 0 {
-		code, _ := errs[0].Extensions["code"].(string)
-		span.Int("mesa.errors", len(errs))
-		span.Fail(code)
-	}
 }
 
 // traceRootFields makes a span of each root field of a query or mutation; others would cost more than most fields do.

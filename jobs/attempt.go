@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/internal/metrics"
 	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/mesa"
 )
@@ -74,10 +75,12 @@ func (p *Pool) attempt(work context.Context, job *mesa.Job) {
 	out := p.handle(timed, a)
 	after := p.conclude(context.WithoutCancel(ctx), timed, a, policy, out)
 	if after == nil {
-		span.Fail("FENCED")
+		p.Metrics.Job(job.Kind, metrics.Fenced, time.Since(began))
+		span.Fail(metrics.Fenced)
 		log.WarnContext(ctx, "job was given to somebody else", "took", time.Since(began))
 		return
 	}
+	p.Metrics.Job(job.Kind, string(after.State), time.Since(began))
 	span.Text("mesa.job.state", string(after.State))
 	if out.err != nil && after.ErrorCode != "" {
 		span.Fail(string(after.ErrorCode))

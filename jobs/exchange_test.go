@@ -15,7 +15,6 @@ import (
 
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
-	"github.com/mesapartes/mesa/internal/demo"
 	"github.com/mesapartes/mesa/internal/exchange"
 	"github.com/mesapartes/mesa/internal/outbound"
 	"github.com/mesapartes/mesa/internal/secret"
@@ -92,18 +91,7 @@ type office struct {
 // onOffice runs a test on both databases.
 func onOffice(t *testing.T, body func(o *office)) {
 	t.Helper()
-	prepare := func(url string) {
-		migrate(t)(url)
-		database, err := db.Open(t.Context(), url, db.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer database.Close()
-		if _, _, err := demo.Create(t.Context(), database, demo.Options{Seed: 1, Documents: -1}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	testkit.EachClone(t, "office", prepare, func(t *testing.T, url string) {
+	testkit.EachClone(t, "office", testkit.Migrated(db.Options{}, testkit.Demo(-1)), func(t *testing.T, url string) {
 		t.Parallel()
 		o := &office{queue: (&queue{T: t, url: url}).process(), neighbour: &neighbour{}}
 		o.neighbour.Server = httptest.NewServer(o.neighbour)

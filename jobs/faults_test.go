@@ -249,7 +249,7 @@ func TestTheJobOfADeadProcessIsRescuedWhateverTheClockSays(t *testing.T) {
 // A process is frozen in the middle of a transaction that has locked a job: the server ends the transaction.
 func TestAJobThatAFrozenProcessHasLockedIsRescued(t *testing.T) {
 	t.Parallel()
-	url := testkit.PostgresClone(t, "migrated", migrate(t))
+	url := testkit.PostgresClone(t, "migrated", migrated)
 	q := (&queue{T: t, url: url}).process()
 	frozen := (&queue{T: t, url: url + "&idle_in_transaction_session_timeout=1s"}).process()
 	j := q.taken(time.Millisecond)
@@ -277,7 +277,7 @@ func TestAJobThatAFrozenProcessHasLockedIsRescued(t *testing.T) {
 func onRedis(t *testing.T, body func(q *queue, redis *testkit.RedisServer)) {
 	t.Helper()
 	t.Parallel()
-	testkit.EachClone(t, "migrated", migrate(t), func(t *testing.T, url string) {
+	testkit.EachClone(t, "migrated", migrated, func(t *testing.T, url string) {
 		t.Parallel()
 		redis := testkit.StartRedis(t)
 		q := &queue{T: t, url: url, redis: redis.URL, prefix: "mesa"}

@@ -49,7 +49,7 @@ func onEach(t *testing.T, body func(q *queue)) {
 	t.Parallel()
 	for name, redis := range map[string]bool{"memory": false, "redis": true} {
 		t.Run(name, func(t *testing.T) {
-			testkit.EachClone(t, "migrated", migrate(t), func(t *testing.T, url string) {
+			testkit.EachClone(t, "migrated", migrated, func(t *testing.T, url string) {
 				t.Parallel()
 				q := &queue{T: t, url: url}
 				if redis {
@@ -61,18 +61,7 @@ func onEach(t *testing.T, body func(q *queue)) {
 	}
 }
 
-func migrate(t *testing.T) func(url string) {
-	return func(url string) {
-		database, err := db.Open(t.Context(), url, db.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer database.Close()
-		if _, err := database.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
+var migrated = testkit.Migrated(db.Options{})
 
 // process is another process on the same database.
 func (q *queue) process() *queue {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/internal/metrics"
 	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/mesa"
 )
@@ -66,7 +67,8 @@ func (t Timing) Check() error {
 
 // Pool is the worker of a process: it takes jobs of each queue, as many at once as the queue allows, and does them.
 type Pool struct {
-	Tracer *trace.Tracer // of attempts; nil traces none. To be set before Run
+	Tracer  *trace.Tracer    // of attempts; nil traces none. To be set before Run
+	Metrics *metrics.Metrics // of attempts; nil counts none. To be set before Run
 
 	db       *db.DB
 	signals  *Signals

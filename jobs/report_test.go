@@ -19,7 +19,6 @@ import (
 
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
-	"github.com/mesapartes/mesa/internal/demo"
 	"github.com/mesapartes/mesa/internal/files"
 	"github.com/mesapartes/mesa/internal/testkit"
 	"github.com/mesapartes/mesa/jobs"
@@ -49,20 +48,7 @@ func newAgency(t *testing.T, url string) *agency {
 	return o
 }
 
-func prepareAgency(url string) {
-	ctx := context.Background()
-	database, err := db.Open(ctx, url, db.Options{})
-	if err != nil {
-		panic(err)
-	}
-	defer database.Close()
-	if _, err := database.Migrate(ctx); err != nil {
-		panic(err)
-	}
-	if _, _, err := demo.Create(ctx, database, demo.Options{Seed: 1, Documents: 60}); err != nil {
-		panic(err)
-	}
-}
+var prepareAgency = testkit.Migrated(db.Options{}, testkit.Demo(60))
 
 // keepIn lets reports be written into a store.
 func (o *agency) keepIn(s files.Store) { o.handlers[mesa.JobReport] = jobs.Report(o.db, s) }

@@ -101,7 +101,7 @@ type clockwork struct {
 // inBubble runs a test on schedules. The database is SQLite: PostgreSQL lives outside of the bubble, in another time.
 func inBubble(t *testing.T, body func(c *clockwork)) {
 	t.Helper()
-	url := testkit.SQLiteClone(t, "migrated", migrate(t))
+	url := testkit.SQLiteClone(t, "migrated", migrated)
 	synctest.Test(t, func(t *testing.T) {
 		c := &clockwork{T: t, url: url, fires: map[mesa.JobKind]int{}}
 		c.seen = c.open()

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -15,27 +14,14 @@ import (
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/graph"
 	"github.com/mesapartes/mesa/internal/bus"
-	"github.com/mesapartes/mesa/internal/demo"
 	"github.com/mesapartes/mesa/internal/testkit"
 	"github.com/mesapartes/mesa/mesa"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func prepare(url string) {
-	ctx := context.Background()
-	database, err := db.Open(ctx, url, db.Options{})
-	if err != nil {
-		panic(err)
-	}
-	defer database.Close()
-	if _, err := database.Migrate(ctx); err != nil {
-		panic(err)
-	}
-	if _, err := demo.CreateBase(ctx, database); err != nil {
-		panic(err)
-	}
-}
+// prepare makes databases with the institution as it is before anybody is there.
+var prepare = testkit.Migrated(db.Options{}, testkit.Base)
 
 // serving starts everything on a database.
 func serving(t *testing.T, url string) (*Server, *httptest.Server, *db.DB) {
@@ -96,7 +82,7 @@ func TestNotReadyWithoutItsDatabase(t *testing.T) {
 
 func TestRoutes(t *testing.T) {
 	t.Parallel()
-	s, server, _ := serving(t, testkit.SQLiteClone(t, "base", prepare))
+	s, server, _ := serving(t, testkit.SQLiteClone(t, "base", testkit.Migrated(db.Options{}, testkit.Base)))
 	ids := map[string]bool{}
 	for _, c := range []struct {
 		method, path string
@@ -142,7 +128,7 @@ func TestRoutes(t *testing.T) {
 // Whoever sends too much is told so, whether they say how much or not, and nothing is asked of the database for them.
 func TestABodyIsLimited(t *testing.T) {
 	t.Parallel()
-	_, server, _ := serving(t, testkit.SQLiteClone(t, "base", prepare))
+	_, server, _ := serving(t, testkit.SQLiteClone(t, "base", testkit.Migrated(db.Options{}, testkit.Base)))
 	for size, status := range map[int]int{200 << 10: 200, 256<<10 + 1: 413, 2 << 20: 413} {
 		for _, accept := range []string{"application/json", "text/event-stream"} {
 			for _, chunked := range []bool{false, true} {

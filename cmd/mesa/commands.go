@@ -51,6 +51,9 @@ func (c *migrateCmd) Run(out *streams, s *settings) error {
 		if !m.AppliedAt.IsZero() {
 			state = "applied " + m.AppliedAt.Format(time.RFC3339)
 		}
+		if m.Newer {
+			state += " by a newer version of mesa"
+		}
 		fmt.Fprintf(out.stdout, "%s  %s\n", m.Name, state)
 	}
 	return nil

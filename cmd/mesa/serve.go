@@ -31,7 +31,6 @@ type serveCmd struct {
 	NoMigrate   bool          `env:"MESA_NO_MIGRATE" help:"Do not bring the schema up to date at the start."`
 	Documents   string        `default:"allow" enum:"off,allow,require" env:"MESA_DOCUMENTS" help:"Trusted documents: off ignores manifests, allow takes them besides any text, require runs nothing else."`
 	Manifests   []string      `env:"MESA_MANIFESTS" help:"Files of trusted documents (Apollo, Relay or graphql-codegen), separated by commas."`
-	MetricsAddr string        `env:"MESA_METRICS_ADDR" help:"Address on which Prometheus finds metrics at /metrics, such as 127.0.0.1:9100; default: none."`
 	Origins     []string      `env:"MESA_ORIGINS" help:"Origins whose pages may use the API, such as https://app.example.org, separated by commas; the server's own always may."`
 	NoGraphiQL  bool          `name:"no-graphiql" env:"MESA_NO_GRAPHIQL" help:"Do not serve the GraphiQL page."`
 	NoWorkers   bool          `env:"MESA_NO_WORKERS" help:"Leave the work in the background to processes of mesa work."`
@@ -91,6 +90,9 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 	if err := c.prepare(out, s, database.DB, log); err != nil {
 		return err
 	}
+	if err := warnOfNewer(out.ctx, database.DB, log); err != nil {
+		return err
+	}
 	if err := database.watch(out.ctx); err != nil {
 		return err
 	}
@@ -113,11 +115,12 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 	if err != nil {
 		return err
 	}
+	counted := metrics.New()
 	server := &web.Server{
 		Resolver: &graph.Resolver{
 			DB: database.DB, Desk: desk.New(database.DB, log).Exchanging(database.peers), Feed: feed, Jobs: database.signals, Log: log, Cache: database.cache, Documents: documents,
 			Files: reports, Keys: keys, Version: version, Diagnostics: s.Diagnostics,
-			Limits: limits, Timeout: c.OperationTimeout, Rates: rates, Tracer: tracer,
+			Limits: limits, Timeout: c.OperationTimeout, Rates: rates, Tracer: tracer, Metrics: counted,
 		},
 		Log:           log,
 		Introspection: s.Mode != "production",
@@ -126,17 +129,16 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 		Proxies:       proxies,
 		Board:         &verify.Board{Checks: s.installation(database, reports).Quick()},
 	}
-	stopMetrics, err := listenAside(c.MetricsAddr, "metrics", map[string]http.Handler{
-		"GET /metrics": metrics.Handler(database.cache, database.DB, server.Resolver.Refusals),
-		"GET /readyz":  http.HandlerFunc(server.Checklist),
-	}, log)
+	stopMetrics, err := c.watched.showMetrics(metrics.Process{
+		Metrics: counted, DB: database.DB, Cache: database.cache, Refusals: server.Resolver.Refusals, Open: server.Resolver.Open,
+	}, server.Checklist, log)
 	if err != nil {
 		return err
 	}
 	defer stopMetrics()
 	var work *background
 	if !c.NoWorkers {
-		if work, err = s.startWork(out.ctx, c.working, database, tracer, log); err != nil {
+		if work, err = s.startWork(out.ctx, c.working, database, tracer, counted, log); err != nil {
 			return err
 		}
 		defer work.stop()

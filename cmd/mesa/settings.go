@@ -195,12 +195,21 @@ func (s *settings) openWatched(ctx context.Context, log *slog.Logger) (st *store
 	}
 	pending, _, err = st.PendingMigrations(ctx)
 	if err == nil && len(pending) == 0 {
-		err = st.watch(ctx)
+		err = errors.Join(warnOfNewer(ctx, st.DB, log), st.watch(ctx))
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
 	return st, pending, nil
+}
+
+// warnOfNewer logs that a newer program has migrated the database. That is how it is amid an upgrade, when this one has to go on.
+func warnOfNewer(ctx context.Context, database *db.DB, log *slog.Logger) error {
+	newer, err := database.NewerMigrations(ctx)
+	if len(newer) > 0 {
+		log.WarnContext(ctx, "a newer version of mesa has migrated the database", "migrations", newer, "version", version)
+	}
+	return err
 }
 
 // configCmd takes the settings of serve too, to print them.

@@ -8,12 +8,14 @@ import (
 	"net/http/pprof"
 	"time"
 
+	"github.com/mesapartes/mesa/internal/metrics"
 	"github.com/mesapartes/mesa/internal/trace"
 )
 
 // watched are the settings by which a process is watched from outside, besides OpenTelemetry's variables.
 type watched struct {
-	PprofAddr string `env:"MESA_PPROF_ADDR" help:"Address on which Go's profiles are at /debug/pprof/, such as 127.0.0.1:6060; default: none. For nobody but operators."`
+	MetricsAddr string `env:"MESA_METRICS_ADDR" help:"Address on which Prometheus finds metrics at /metrics, such as 127.0.0.1:9100; default: none."`
+	PprofAddr   string `env:"MESA_PPROF_ADDR" help:"Address on which Go's profiles are at /debug/pprof/, such as 127.0.0.1:6060; default: none. For nobody but operators."`
 }
 
 // start starts the tracer, nil when nothing is traced, and the profiles.
@@ -32,6 +34,15 @@ func (w watched) start(log *slog.Logger) (tracer *trace.Tracer, stop func(), err
 		return nil, nil, err
 	}
 	return tracer, func() { tracer.Stop(); stopProfiles() }, nil
+}
+
+// showMetrics serves the metrics of the process and, unless it is nil, the checklist.
+func (w watched) showMetrics(of metrics.Process, checklist http.HandlerFunc, log *slog.Logger) (stop func(), err error) {
+	routes := map[string]http.Handler{"GET /metrics": of.Handler()}
+	if checklist != nil {
+		routes["GET /readyz"] = checklist
+	}
+	return listenAside(w.MetricsAddr, "metrics", routes, log)
 }
 
 // profiles are those of Go, but for the command line, which may have passwords in it.

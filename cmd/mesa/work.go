@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mesapartes/mesa/internal/files"
+	"github.com/mesapartes/mesa/internal/metrics"
 	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/jobs"
 	"github.com/mesapartes/mesa/mesa"
@@ -35,7 +36,7 @@ type background struct {
 }
 
 // startWork starts the worker and the schedule of a process.
-func (s *settings) startWork(ctx context.Context, w working, st *store, tracer *trace.Tracer, log *slog.Logger) (*background, error) {
+func (s *settings) startWork(ctx context.Context, w working, st *store, tracer *trace.Tracer, counted *metrics.Metrics, log *slog.Logger) (*background, error) {
 	timing, err := w.timing()
 	if err != nil {
 		return nil, err
@@ -53,7 +54,7 @@ func (s *settings) startWork(ctx context.Context, w working, st *store, tracer *
 		return nil, err
 	}
 	pool := jobs.NewPool(st.DB, st.signals, s.handlers(st, store, log), timing, log)
-	pool.Tracer = tracer
+	pool.Tracer, pool.Metrics = tracer, counted
 	var work context.Context
 	work, b.cancel = context.WithCancel(context.Background())
 	b.running.Go(func() { pool.Run(work) })
@@ -112,7 +113,13 @@ func (c *workCmd) Run(out *streams, s *settings) error {
 	if err := s.startExchange(out.ctx, st); err != nil {
 		return err
 	}
-	b, err := s.startWork(out.ctx, c.working, st, tracer, log)
+	counted := metrics.New()
+	stopMetrics, err := c.watched.showMetrics(metrics.Process{Metrics: counted, DB: st.DB, Cache: st.cache}, nil, log)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
+	b, err := s.startWork(out.ctx, c.working, st, tracer, counted, log)
 	if err != nil {
 		return err
 	}

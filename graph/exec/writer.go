@@ -19,7 +19,7 @@ import (
 // The executor makes a context, closures and a map for each field of each object. A writer appends what is in memory to one text.
 func Write(ctx context.Context, schema graphql.ExecutableSchema, v any) (json graphql.Marshaler) {
 	fc, s := graphql.GetFieldContext(ctx), schema.(*executableSchema)
-	if s == nil || fc.Field.Definition == nil || fc.Field.Definition.Type.Elem != nil {
+	if fc.Field.Definition == nil || fc.Field.Definition.Type.Elem != nil {
 		return nil
 	}
 	scratch := scratches.Get().(*[]byte)

@@ -28,14 +28,7 @@ func onEach(t *testing.T, body func(t *testing.T, one, two *db.DB, feed *bus.Fee
 		t.Cleanup(func() { database.Close() })
 		return database
 	}
-	migrate := func(url string) {
-		database := open(t, url)
-		defer database.Close()
-		if _, err := database.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	testkit.EachClone(t, "migrated", migrate, func(t *testing.T, url string) {
+	testkit.EachClone(t, "migrated", testkit.Migrated(db.Options{}), func(t *testing.T, url string) {
 		t.Parallel()
 		one, two := open(t, url), open(t, url)
 		feed := bus.New(one, slog.New(slog.DiscardHandler))

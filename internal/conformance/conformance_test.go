@@ -23,7 +23,6 @@ import (
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/graph"
 	"github.com/mesapartes/mesa/internal/bus"
-	"github.com/mesapartes/mesa/internal/demo"
 	"github.com/mesapartes/mesa/internal/testkit"
 	"github.com/mesapartes/mesa/mesa"
 	"github.com/mesapartes/mesa/web"
@@ -77,7 +76,7 @@ type server struct {
 func serve(t *testing.T) server {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	database, err := db.Open(t.Context(), testkit.SQLiteClone(t, "conformance", prepare), db.Options{Log: log})
+	database, err := db.Open(t.Context(), testkit.SQLiteClone(t, "conformance", testkit.Migrated(db.Options{}, testkit.Demo(-1))), db.Options{Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,21 +98,6 @@ func serve(t *testing.T) server {
 		t.Fatal(err)
 	}
 	return server{url: listening.URL + "/graphql", token: in.Token, document: busy(t, work, in.Actor)}
-}
-
-func prepare(url string) {
-	ctx := context.Background()
-	database, err := db.Open(ctx, url, db.Options{})
-	if err != nil {
-		panic(err)
-	}
-	defer database.Close()
-	if _, err := database.Migrate(ctx); err != nil {
-		panic(err)
-	}
-	if _, _, err := demo.Create(ctx, database, demo.Options{Seed: 1, Documents: -1}); err != nil {
-		panic(err)
-	}
 }
 
 // busy registers a document and changes it twenty times a second, so that who follows it hears of something.

@@ -12,14 +12,29 @@ import (
 	"github.com/mesapartes/mesa/db"
 )
 
-// Handler answers with the metrics of the runtime, the process, the database and, unless it is nil, the cache; refusals counts by limit what
-// was refused.
-func Handler(c *cache.Cache, database *db.DB, refusals func() map[string]int64) http.Handler {
+// Process is what the metrics of a process are read from, besides its runtime. What is nil has none.
+type Process struct {
+	*Metrics
+	DB       *db.DB
+	Cache    *cache.Cache
+	Refusals func() map[string]int64                 // what was refused, by limit
+	Open     func() (connections, subscriptions int) // what stays open
+}
+
+// Handler answers with the metrics.
+func (p Process) Handler() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	registry.MustRegister(ofStatements{database}, ofDatabase{database}, ofLimits(refusals))
-	if c != nil {
-		registry.MustRegister(ofCache{c})
+	registry.MustRegister(p.collectors()...)
+	registry.MustRegister(ofStatements{p.DB}, ofPools{p.DB}, ofDatabase{p.DB})
+	if p.Cache != nil {
+		registry.MustRegister(ofCache{p.Cache})
+	}
+	if p.Refusals != nil {
+		registry.MustRegister(ofLimits(p.Refusals))
+	}
+	if p.Open != nil {
+		registry.MustRegister(ofConnections(p.Open))
 	}
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 }
@@ -32,7 +47,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	requests      = describe("requests_total", "Answers to operations that may be kept, by where they came from.", "outcome")
+	requests      = describe("requests_total", "Answers to operations that may be kept, by where they came from and by how long they may be kept (docs/caching.md).", "outcome", "tier")
 	fetched       = describe("fetched_total", "Hits that came from Redis.")
 	joined        = describe("joined_total", "Hits that waited for somebody else's miss.")
 	refreshes     = describe("refreshes_total", "Answers made anew before they expired.")
@@ -62,9 +77,11 @@ func (c ofCache) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
 	}
 	gauge := func(d *prometheus.Desc, n float64) { to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, n) }
-	count(requests, s.Hits, "hit")
-	count(requests, s.Misses, "miss")
-	count(requests, s.Bypasses, "bypass")
+	for tier, asked := range s.ByTier {
+		count(requests, asked.Hits, "hit", string(tier))
+		count(requests, asked.Misses, "miss", string(tier))
+		count(requests, asked.Bypasses, "bypass", string(tier))
+	}
 	count(fetched, s.Fetched)
 	count(joined, s.Joined)
 	count(refreshes, s.Refreshes)
@@ -97,4 +114,25 @@ func (counts ofLimits) Collect(to chan<- prometheus.Metric) {
 	for limit, n := range counts() {
 		to <- prometheus.MustNewConstMetric(refused, prometheus.CounterValue, float64(n), limit)
 	}
+}
+
+// ofConnections reads what stays open.
+type ofConnections func() (connections, subscriptions int)
+
+var (
+	openConnections   = prometheus.NewDesc("mesa_connections", "WebSockets and event streams that are open.", nil, nil)
+	openSubscriptions = prometheus.NewDesc("mesa_subscriptions", "Subscriptions that run.", nil, nil)
+)
+
+// Describe lists the metrics.
+func (ofConnections) Describe(to chan<- *prometheus.Desc) {
+	to <- openConnections
+	to <- openSubscriptions
+}
+
+// Collect reads them.
+func (open ofConnections) Collect(to chan<- prometheus.Metric) {
+	connections, subscriptions := open()
+	to <- prometheus.MustNewConstMetric(openConnections, prometheus.GaugeValue, float64(connections))
+	to <- prometheus.MustNewConstMetric(openSubscriptions, prometheus.GaugeValue, float64(subscriptions))
 }

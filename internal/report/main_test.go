@@ -1,14 +1,12 @@
 package report_test
 
 import (
-	"context"
 	"encoding/json"
 	"testing"
 	"time"
 
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
-	"github.com/mesapartes/mesa/internal/demo"
 	"github.com/mesapartes/mesa/internal/report"
 	"github.com/mesapartes/mesa/internal/sheet"
 	"github.com/mesapartes/mesa/internal/testkit"
@@ -26,23 +24,6 @@ const (
 	many = 1200
 )
 
-func prepare(documents int) func(url string) {
-	return func(url string) {
-		ctx := context.Background()
-		database, err := db.Open(ctx, url, db.Options{Now: now})
-		if err != nil {
-			panic(err)
-		}
-		defer database.Close()
-		if _, err := database.Migrate(ctx); err != nil {
-			panic(err)
-		}
-		if _, _, err := demo.Create(ctx, database, demo.Options{Seed: 1, Documents: documents}); err != nil {
-			panic(err)
-		}
-	}
-}
-
 // archive is a database with the demo's history, as one process has it.
 type archive struct {
 	*testing.T
@@ -55,7 +36,7 @@ type archive struct {
 func onEach(t *testing.T, documents int, body func(a *archive)) {
 	t.Helper()
 	template := map[int]string{none: "none", many: "many"}[documents]
-	testkit.EachClone(t, template, prepare(documents), func(t *testing.T, url string) {
+	testkit.EachClone(t, template, testkit.Migrated(db.Options{Now: now}, testkit.Demo(documents)), func(t *testing.T, url string) {
 		t.Parallel()
 		body((&archive{T: t, url: url}).process())
 	})

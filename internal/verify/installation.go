@@ -79,6 +79,14 @@ func (in *Installation) migrations(ctx context.Context) Result {
 	if len(pending) > 0 {
 		return fail("run mesa migrate", "the database (%s) lacks %s", in.DB.Backend(), strings.Join(pending, ", "))
 	}
+	newer, err := in.DB.NewerMigrations(ctx)
+	if err != nil {
+		return Failed(startDatabase, err)
+	}
+	if len(newer) > 0 {
+		return fail("put the newer mesa in place, or restore a backup from before it (docs/operations.md, Upgrade)",
+			"a newer version of mesa has migrated the database (%s): %s", in.DB.Backend(), strings.Join(newer, ", "))
+	}
 	return OK("%s, %d migrations applied", in.DB.Backend(), all)
 }
 

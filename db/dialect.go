@@ -191,11 +191,21 @@ func (postgres) perParent(columns, child, key, where, order string) string {
 }
 
 func (postgres) parents(ids []string) any {
-	quoted := make([]string, len(ids))
+	b := append(make([]byte, 0, 32*len(ids)+2), '{')
 	for i, id := range ids {
-		quoted[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(id) + `"`
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, '"')
+		for j := range len(id) {
+			if id[j] == '"' || id[j] == '\\' {
+				b = append(b, '\\')
+			}
+			b = append(b, id[j])
+		}
+		b = append(b, '"')
 	}
-	return "{" + strings.Join(quoted, ",") + "}"
+	return string(append(b, '}'))
 }
 
 func (d postgres) among(column string, values []string) (condition string, arg any) {

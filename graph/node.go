@@ -94,5 +94,15 @@ func (r *Resolver) nodes(ctx context.Context, ids []string) ([]model.Node, error
 			return err
 		})
 	}
-	return list, group.Wait()
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var docs []*mesa.Document
+	for _, node := range list {
+		if doc, ok := node.(*mesa.Document); ok {
+			docs = append(docs, doc)
+		}
+	}
+	preloadDocuments(ctx, docs, ownSelections(ctx))
+	return list, nil
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"reflect"
 	"strconv"
 	"sync"
 	"time"
@@ -19,7 +20,7 @@ import (
 // The executor makes a context, closures and a map for each field of each object. A writer appends what is in memory to one text.
 func Write(ctx context.Context, schema graphql.ExecutableSchema, v any) (json graphql.Marshaler) {
 	fc, s := graphql.GetFieldContext(ctx), schema.(*executableSchema)
-	if fc.Field.Definition == nil || fc.Field.Definition.Type.Elem != nil {
+	if fc.Field.Definition == nil {
 		return nil
 	}
 	scratch := scratches.Get().(*[]byte)
@@ -30,7 +31,7 @@ func Write(ctx context.Context, schema graphql.ExecutableSchema, v any) (json gr
 			json = nil
 		}
 	}()
-	ok := w.object(ctx, fc.Field.Definition.Type.Name(), fc.Field.Selections, v)
+	ok := w.value(ctx, fc.Field.Definition.Type, fc.Field.Selections, v)
 	*scratch = w.json
 	if !ok {
 		return nil
@@ -40,6 +41,39 @@ func Write(ctx context.Context, schema graphql.ExecutableSchema, v any) (json gr
 
 // scratches are buffers to write in.
 var scratches = sync.Pool{New: func() any { return new([]byte) }}
+
+// value appends an object of a type, or a list of objects.
+func (w *writer) value(ctx context.Context, t *ast.Type, sel ast.SelectionSet, v any) bool {
+	if t.Elem == nil {
+		return w.object(ctx, t.Name(), sel, v)
+	}
+	list := reflect.ValueOf(v)
+	if list.Kind() != reflect.Slice || list.IsNil() {
+		return false
+	}
+	w.raw('[')
+	for i := range list.Len() {
+		if i > 0 {
+			w.raw(',')
+		}
+		switch item := list.Index(i); {
+		case item.Kind() == reflect.Struct:
+			v = item.Addr().Interface()
+		case !item.IsNil():
+			v = item.Interface()
+		case t.Elem.NonNull:
+			return false
+		default:
+			w.null()
+			continue
+		}
+		if !w.value(ctx, t.Elem, sel, v) {
+			return false
+		}
+	}
+	w.raw(']')
+	return true
+}
 
 // written is JSON that a writer made.
 type written []byte

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
@@ -108,7 +109,7 @@ func (db *DB) connectPostgres(url string, opts Options) error {
 	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
 	config.StatementCacheCapacity = preparedTexts
 	config.RuntimeParams["timezone"] = "UTC"
-	pool := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(limitIdle(config)))
+	pool := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(settle(config)))
 	conns := opts.MaxConns
 	if opts.Alone {
 		conns = 1
@@ -124,10 +125,12 @@ func (db *DB) connectPostgres(url string, opts Options) error {
 	return nil
 }
 
-// limitIdle has the server end transactions of processes that froze in the middle of one: the rows they have locked are left out by whoever
-// looks for lost jobs. It is set on the connection, since pools in between refuse such settings at the start.
-func limitIdle(config *pgx.ConnConfig) func(context.Context, *pgx.Conn) error {
+// settle has a new connection give instants in UTC, wherever the process is, and the server end transactions of processes that froze in the
+// middle of one: the rows they have locked are left out by whoever looks for lost jobs. It is set on the connection, since pools in between
+// refuse such settings at the start.
+func settle(config *pgx.ConnConfig) func(context.Context, *pgx.Conn) error {
 	return func(ctx context.Context, conn *pgx.Conn) error {
+		conn.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
 		if config.RuntimeParams[idleTimeout] != "" {
 			return nil
 		}

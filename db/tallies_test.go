@@ -166,7 +166,7 @@ func TestTalliesBeginWithWhatIsThere(t *testing.T) {
 		if database.Backend() == "sqlite" {
 			undo = nil
 			for _, table := range []string{"documents", "derivations"} {
-				for _, when := range []string{"insert", "before", "after"} {
+				for _, when := range []string{"insert", "update"} {
 					undo = append(undo, "DROP TRIGGER "+table+"_tallied_"+when)
 				}
 			}

@@ -20,8 +20,9 @@ CREATE TABLE tally_changes (
 
 CREATE VIEW tally AS SELECT measure, day, key, since, n FROM tallies UNION ALL SELECT measure, day, key, since, n FROM tally_changes;
 
-CREATE FUNCTION tallies_of_document(id_ TEXT, state_ TEXT, filed_on_ DATE, attended_on_ DATE, due_on_ DATE, priority_ TEXT, type_id_ TEXT, category_id_ TEXT, channel_ TEXT, sender_kind_ TEXT)
-RETURNS TABLE (measure TEXT, day DATE, key TEXT, since DATE, n BIGINT) LANGUAGE sql STABLE AS $$
+-- What a document counts under, but for the hops.
+CREATE FUNCTION tallies_of_document(state_ TEXT, filed_on_ DATE, attended_on_ DATE, due_on_ DATE, priority_ TEXT, type_id_ TEXT, category_id_ TEXT, channel_ TEXT, sender_kind_ TEXT)
+RETURNS TABLE (measure TEXT, day DATE, key TEXT, since DATE, n BIGINT) LANGUAGE sql IMMUTABLE AS $$
   SELECT v.measure, filed_on_, v.key, filed_on_, 1::bigint
   FROM (VALUES ('state', state_), ('priority', priority_), ('type', type_id_), ('category', category_id_), ('channel', channel_), ('sender', sender_kind_)) AS v (measure, key)
   WHERE state_ <> 'VOIDED' AND v.key IS NOT NULL
@@ -31,15 +32,11 @@ RETURNS TABLE (measure TEXT, day DATE, key TEXT, since DATE, n BIGINT) LANGUAGE 
   UNION ALL
   SELECT 'attended', attended_on_, CASE WHEN due_on_ IS NULL THEN '' WHEN attended_on_ <= due_on_ THEN 'ON_TIME' ELSE 'LATE' END, filed_on_, 1
   WHERE state_ IN ('ATTENDED', 'ARCHIVED') AND attended_on_ IS NOT NULL
-  UNION ALL
-  SELECT 'hops', attended_on_, '', attended_on_, count(*) FROM derivations
-  WHERE state_ IN ('ATTENDED', 'ARCHIVED') AND attended_on_ IS NOT NULL AND document_id = id_ COLLATE "C" AND kind = 'ACTION' AND origin IN ('SEND', 'RETURN', 'REASSIGN')
-  HAVING count(*) > 0
 $$;
 
--- sent_at counts by days of UTC: the database does not know the institution's.
+-- What a leg counts under. sent_at counts by days of UTC: the database does not know the institution's.
 CREATE FUNCTION tallies_of_leg(kind_ TEXT, state_ TEXT, to_id_ TEXT, sent_at_ TIMESTAMPTZ, received_on_ DATE, closed_on_ DATE, due_on_ DATE)
-RETURNS TABLE (measure TEXT, day DATE, key TEXT, since DATE, n BIGINT) LANGUAGE sql STABLE AS $$
+RETURNS TABLE (measure TEXT, day DATE, key TEXT, since DATE, n BIGINT) LANGUAGE sql IMMUTABLE AS $$
   SELECT v.measure, v.day, to_id_, coalesce(v.since, DATE '9999-12-31'), 1::bigint FROM (VALUES
     ('sent', (sent_at_ AT TIME ZONE 'UTC')::date, (sent_at_ AT TIME ZONE 'UTC')::date, TRUE),
     ('sent back', (sent_at_ AT TIME ZONE 'UTC')::date, (sent_at_ AT TIME ZONE 'UTC')::date, state_ IN ('REJECTED', 'RETURNED')),
@@ -53,27 +50,37 @@ $$;
 
 -- What the tallies are to add up to.
 CREATE VIEW tallied AS
-SELECT t.* FROM documents AS d CROSS JOIN LATERAL tallies_of_document(d.id, d.state, d.filed_on, d.attended_on, d.due_on, d.priority, d.type_id, d.category_id, d.channel, d.sender_kind) AS t
+SELECT t.* FROM documents AS d CROSS JOIN LATERAL tallies_of_document(d.state, d.filed_on, d.attended_on, d.due_on, d.priority, d.type_id, d.category_id, d.channel, d.sender_kind) AS t
 UNION ALL
-SELECT t.* FROM derivations AS l CROSS JOIN LATERAL tallies_of_leg(l.kind, l.state, l.to_id, l.sent_at, l.received_on, l.closed_on, l.due_on) AS t;
+SELECT t.* FROM derivations AS l CROSS JOIN LATERAL tallies_of_leg(l.kind, l.state, l.to_id, l.sent_at, l.received_on, l.closed_on, l.due_on) AS t
+UNION ALL
+SELECT 'hops', d.attended_on, '', d.attended_on, 1 FROM documents AS d JOIN derivations AS l ON l.document_id = d.id
+WHERE d.state IN ('ATTENDED', 'ARCHIVED') AND d.attended_on IS NOT NULL AND l.kind = 'ACTION' AND l.origin IN ('SEND', 'RETURN', 'REASSIGN');
 
-CREATE FUNCTION tally_documents() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION tally_documents() RETURNS trigger LANGUAGE plpgsql SET jit = off AS $$
 BEGIN
   IF TG_OP = 'INSERT' THEN
     INSERT INTO tally_changes
     SELECT t.measure, t.day, t.key, t.since, sum(t.n) FROM new_rows AS d
-    CROSS JOIN LATERAL tallies_of_document(d.id, d.state, d.filed_on, d.attended_on, d.due_on, d.priority, d.type_id, d.category_id, d.channel, d.sender_kind) AS t
+    CROSS JOIN LATERAL tallies_of_document(d.state, d.filed_on, d.attended_on, d.due_on, d.priority, d.type_id, d.category_id, d.channel, d.sender_kind) AS t
     GROUP BY t.measure, t.day, t.key, t.since;
   ELSE
     INSERT INTO tally_changes
     SELECT t.measure, t.day, t.key, t.since, sum(d.sign * t.n) FROM (SELECT 1 AS sign, r.* FROM new_rows AS r UNION ALL SELECT -1, r.* FROM old_rows AS r) AS d
-    CROSS JOIN LATERAL tallies_of_document(d.id, d.state, d.filed_on, d.attended_on, d.due_on, d.priority, d.type_id, d.category_id, d.channel, d.sender_kind) AS t
+    CROSS JOIN LATERAL tallies_of_document(d.state, d.filed_on, d.attended_on, d.due_on, d.priority, d.type_id, d.category_id, d.channel, d.sender_kind) AS t
     GROUP BY t.measure, t.day, t.key, t.since HAVING sum(d.sign * t.n) <> 0;
+    IF EXISTS (SELECT 1 FROM new_rows WHERE attended_on IS NOT NULL UNION ALL SELECT 1 FROM old_rows WHERE attended_on IS NOT NULL) THEN
+      INSERT INTO tally_changes
+      SELECT 'hops', d.attended_on, '', d.attended_on, sum(d.sign * (SELECT count(*) FROM derivations AS l WHERE l.document_id = d.id AND l.kind = 'ACTION' AND l.origin IN ('SEND', 'RETURN', 'REASSIGN')))
+      FROM (SELECT 1 AS sign, id, state, attended_on FROM new_rows UNION ALL SELECT -1, id, state, attended_on FROM old_rows) AS d
+      WHERE d.state IN ('ATTENDED', 'ARCHIVED') AND d.attended_on IS NOT NULL
+      GROUP BY d.attended_on;
+    END IF;
   END IF;
   RETURN NULL;
 END $$;
 
-CREATE FUNCTION tally_legs() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION tally_legs() RETURNS trigger LANGUAGE plpgsql SET jit = off AS $$
 BEGIN
   IF TG_OP = 'INSERT' THEN
     INSERT INTO tally_changes

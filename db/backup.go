@@ -41,7 +41,7 @@ type BackupTable struct {
 }
 
 // made finds what migrations make.
-var made = regexp.MustCompile(`(?m)^CREATE (TABLE|VIRTUAL TABLE|FUNCTION) (\w+)`)
+var made = regexp.MustCompile(`(?m)^CREATE (TABLE|VIRTUAL TABLE|VIEW|FUNCTION) (\w+)`)
 
 // makes lists the names of all that the migrations of this database make of some kind, in their order.
 func (db *DB) makes(kinds ...string) (names []string, err error) {
@@ -356,7 +356,7 @@ func (l *Loader) clear(ctx context.Context, replace bool) error {
 			return errors.Join(err, ErrNotEmpty)
 		}
 	}
-	for _, kind := range []string{"VIRTUAL TABLE", "TABLE", "FUNCTION"} {
+	for _, kind := range []string{"VIEW", "VIRTUAL TABLE", "TABLE", "FUNCTION"} {
 		names, err := db.makes(kind)
 		if err != nil {
 			return err

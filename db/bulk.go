@@ -82,7 +82,10 @@ func (db *DB) NumbersGiven(ctx context.Context) (n int64, err error) {
 // A party whose identity is known already is not stored again; documents then refer to the known one. Counters stay locked until the
 // end, so on a database in use a bulk should be small.
 func (db *DB) BulkInsert(ctx context.Context, cat *mesa.Catalogue, b Bulk) error {
-	return db.retried(ctx, func() (Change, error) { return db.tryBulk(ctx, cat, b) })
+	if err := db.retried(ctx, func() (Change, error) { return db.tryBulk(ctx, cat, b) }); err != nil {
+		return err
+	}
+	return db.MergeTallies(ctx)
 }
 
 // tryBulk holds on to the connection of its transaction, which COPY needs.

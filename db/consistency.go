@@ -74,6 +74,8 @@ var invariants = []invariant{
 	{"an archived document, and no other, has one active record",
 		`SELECT ` + name + ` FROM documents AS d LEFT JOIN (SELECT document_id, count(*) AS n FROM archive_records WHERE state = 'ACTIVE' GROUP BY document_id) AS r ON r.document_id = d.id
 			WHERE coalesce(r.n, 0) <> CASE WHEN d.state = 'ARCHIVED' THEN 1 ELSE 0 END`},
+	{"tallies add up to the documents and legs",
+		`SELECT measure || ' ' || key || ' ' || day FROM (SELECT measure, day, key, since, n FROM tallied UNION ALL SELECT measure, day, key, since, -n FROM tally) AS told GROUP BY measure, day, key, since HAVING sum(n) <> 0`},
 	{"every document has its events",
 		`SELECT ` + name + ` FROM documents AS d WHERE NOT EXISTS (SELECT 1 FROM events AS e WHERE e.document_id = d.id)`},
 }

@@ -41,6 +41,8 @@ func TestDamageIsFound(t *testing.T) {
 		{"DELETE FROM document_access WHERE grantee <> (SELECT id FROM areas WHERE code = 'MP')", "both areas"},
 		{"UPDATE archive_records SET state = 'RESTORED'", "one active record"},
 		{"UPDATE documents SET state = 'ATTENDED' WHERE state = 'ARCHIVED'", "one active record"},
+		{"UPDATE tallies SET n = n + 1 WHERE measure = 'state'", "tallies add up"},
+		{"DELETE FROM tallies WHERE measure = 'handled'", "tallies add up"},
 	}
 	for i, damage := range damages {
 		t.Run(fmt.Sprintf("%d %s", i+1, damage.found), func(t *testing.T) {

@@ -101,7 +101,8 @@ type dialect interface {
 	// drop drops a table or a function, and what depends on it, if it is there.
 	drop(kind, name string) string
 
-	// setAside selects the statements that drop indexes and references of tables, and those that bring them back (tables).
+	// setAside selects the statements that drop indexes and references of tables and keep tallies from being counted twice, and those that bring
+	// them back (tables).
 	setAside() string
 
 	// brokenReferences selects how many rows refer to what is not there, where nothing else says so.
@@ -118,6 +119,9 @@ type dialect interface {
 
 	// clock is an expression: the microseconds since 1970 by the clock of the database's machine.
 	clock() string
+
+	// mergeTallies are the statements that move the changes that are there to the tallies, in one transaction.
+	mergeTallies() []string
 
 	// upkeep are the statements that keep the database quick.
 	upkeep() []string
@@ -284,7 +288,9 @@ func (postgres) setAside() string {
 	return `SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS gone, format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) AS back
 		FROM pg_constraint WHERE contype = 'f' AND conrelid::regclass::text IN (?0)
 		UNION ALL SELECT format('DROP INDEX %s', indexrelid::regclass), pg_get_indexdef(indexrelid)
-		FROM pg_index WHERE indrelid::regclass::text IN (?0) AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)`
+		FROM pg_index WHERE indrelid::regclass::text IN (?0) AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)
+		UNION ALL SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname), format('ALTER TABLE %s ENABLE TRIGGER %I', tgrelid::regclass, tgname)
+		FROM pg_trigger WHERE tgname LIKE '%\_tallied\_%'`
 }
 
 // brokenReferences: bringing back a reference checks it.
@@ -293,6 +299,11 @@ func (postgres) brokenReferences() string { return "SELECT 0" }
 func (postgres) afterLoading() string {
 	return `SELECT format('SELECT setval(pg_get_serial_sequence(%L, %L), (SELECT coalesce(max(%I), 0) + 1 FROM %I), false)', table_name, column_name, column_name, table_name)
 		FROM information_schema.columns WHERE table_schema = current_schema() AND is_identity = 'YES'`
+}
+
+// mergeTallies takes away exactly what it adds: others go on adding changes meanwhile.
+func (postgres) mergeTallies() []string {
+	return []string{"WITH changes AS (DELETE FROM tally_changes RETURNING *) " + addToTallies}
 }
 
 func (postgres) upkeep() []string { return []string{"ANALYZE"} }
@@ -453,13 +464,18 @@ func (sqlite) inCommitOrder(string) renumbered { return renumbered{} }
 func (sqlite) drop(kind, name string) string { return "DROP " + kind + " IF EXISTS " + name }
 
 func (sqlite) setAside() string {
-	return "SELECT 'DROP INDEX ' || name AS gone, sql AS back FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN (?0)"
+	return "SELECT 'DROP INDEX ' || name AS gone, sql AS back FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN (?0) " +
+		"UNION ALL SELECT 'DROP TRIGGER ' || name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE '%\\_tallied\\_%' ESCAPE '\\'"
 }
 
 func (sqlite) brokenReferences() string { return "SELECT count(*) FROM pragma_foreign_key_check" }
 
 // afterLoading: AUTOINCREMENT heeds the numbers that rows bring along.
 func (sqlite) afterLoading() string { return "SELECT '' WHERE 1 = 0" }
+
+func (sqlite) mergeTallies() []string {
+	return []string{"WITH changes AS (SELECT * FROM tally_changes) " + addToTallies, "DELETE FROM tally_changes"}
+}
 
 func (sqlite) upkeep() []string {
 	return []string{"PRAGMA analysis_limit = 1000", "ANALYZE", "PRAGMA wal_checkpoint(PASSIVE)"}

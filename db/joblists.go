@@ -159,9 +159,9 @@ func (db *DB) RunningWorkers(ctx context.Context) (ids []string, err error) {
 	return ids, nil
 }
 
-// Upkeep refreshes what the database knows of its tables, by which it chooses indexes.
+// Upkeep removes tallies of nothing, and refreshes what the database knows of its tables, by which it chooses indexes.
 func (db *DB) Upkeep(ctx context.Context) error {
-	for _, statement := range db.dialect.upkeep() {
+	for _, statement := range append([]string{"DELETE FROM tallies WHERE n = 0"}, db.dialect.upkeep()...) {
 		if _, err := db.write.NewRaw(statement).Exec(ctx); err != nil {
 			return fmt.Errorf("%s: %w", statement, err)
 		}

@@ -30,10 +30,14 @@ func listed(name string, by mesa.DocumentOrder, f func(o *office) mesa.DocumentF
 
 func all(*office) mesa.DocumentFilter { return mesa.DocumentFilter{} }
 
-// figure is one of the statistics of 30 days.
+// figure is one of the statistics of 30 days, of one channel so that tallies do not have it.
 func figure(name string, ask func(ctx context.Context, f *db.Figures) error) named {
+	return figureOf(name, mesa.StatisticsFilter{Channel: mesa.Counter}, ask)
+}
+
+func figureOf(name string, filter mesa.StatisticsFilter, ask func(ctx context.Context, f *db.Figures) error) named {
 	return named{name, func(ctx context.Context, o *office) error {
-		f, err := o.View(o.head).Statistics(ctx, mesa.StatisticsFilter{})
+		f, err := o.View(o.head).Statistics(ctx, filter)
 		if err != nil {
 			return err
 		}
@@ -140,6 +144,7 @@ func namedQueries() []named {
 		figure("statistics: hours of attention", func(ctx context.Context, f *db.Figures) error { return asked(f.AttentionHours(ctx)) }),
 		figure("statistics: derivations", func(ctx context.Context, f *db.Figures) error { return asked(f.Hops(ctx)) }),
 		figure("statistics: areas", func(ctx context.Context, f *db.Figures) error { return asked(f.Areas(ctx, nil)) }),
+		figureOf("statistics: everything", mesa.StatisticsFilter{}, func(ctx context.Context, f *db.Figures) error { return f.Read(ctx) }),
 		{"rows of a report", func(ctx context.Context, o *office) error {
 			n := 0
 			for _, err := range o.View(o.head).EachDocument(ctx, mesa.DocumentFilter{}, newest) {
@@ -241,12 +246,13 @@ func (o *office) pages(total bool) (keys []db.ChildPage[mesa.DocumentID]) {
 
 // large are the tables that grow.
 var large = []string{"documents", "document_access", "derivations", "archive_records", "events", "seals", "parties", "jobs", "job_attempts", "report_runs",
-	"sessions", "refresh_tokens", "idempotency_keys", "sign_in_failures", "memberships", "exchange_messages", "exchange_attempts"}
+	"sessions", "refresh_tokens", "idempotency_keys", "sign_in_failures", "memberships", "exchange_messages", "exchange_attempts", "tallies"}
 
 // wholly are the large tables that a named query may read from one end on, and why.
 var wholly = map[string][]string{
 	"documents, counted":             {"documents"},       // every row may be visible or not; where there are many they are counted in an index
 	"statistics: derivations":        {"derivations"},     // PostgreSQL would rather read all legs once than those of a tenth of the documents one by one
+	"statistics: areas":              {"documents"},       // a small table of documents is joined at once
 	"counts of the trays":            {"documents"},       // a small table of documents is read at once for the tray ATTENDED
 	"tray ATTENDED":                  {"documents"},       // the same
 	"unfinished reports of somebody": {"jobs"},            // a small table of jobs is

@@ -36,8 +36,10 @@ type Figures struct {
 	took   []mesa.AreaID         // documents in which one of these took part; nil for all documents
 	shown  []mesa.AreaID         // areas with figures of their own; nil for all areas
 
+	withoutReception bool
+
 	filed    once[filed]
-	cube     once[[]cell]
+	kinds    once[kinds]
 	standing once[standing]
 	attended once[attended]
 	hours    once[mesa.Histogram]
@@ -132,18 +134,22 @@ func (f *Figures) checkArea() error {
 	return nil
 }
 
+// WithoutReception leaves the hours of reception of areas empty: nobody is going to look at them, and they are what takes longest. It is called before
+// anything is asked for.
+func (f *Figures) WithoutReception() { f.withoutReception = true }
+
 func (f *Figures) readsAll() bool { return f.v.actor.MayEverywhere(mesa.MayReadAll) }
 
 // Read works out all figures at once.
 func (f *Figures) Read(ctx context.Context) error {
 	_, filed := f.filedDays(ctx)
-	_, cube := f.cube.get(ctx, f.readCube)
+	_, kinds := f.kinds.get(ctx, f.readKinds)
 	_, standing := f.standings(ctx)
 	_, attended := f.attendedDays(ctx)
 	_, hours := f.hours.get(ctx, f.readHours)
 	_, hops := f.Hops(ctx)
 	_, areas := f.Areas(ctx, nil)
-	return errors.Join(filed, cube, standing, attended, hours, hops, areas)
+	return errors.Join(filed, kinds, standing, attended, hours, hops, areas)
 }
 
 // Received is how many documents were filed in the period, voided ones left out.
@@ -240,7 +246,7 @@ func (f *Figures) ByState(ctx context.Context) ([]mesa.StateShare, error) {
 
 // ByPriority is the received by priority, in the order of the priorities.
 func (f *Figures) ByPriority(ctx context.Context) ([]mesa.PriorityShare, error) {
-	return shares(ctx, f, func(c cell) mesa.Priority { return c.Priority }, inOrderOf(mesa.Priorities),
+	return shares(ctx, f, "priority", inOrderOf(mesa.Priorities),
 		func(p mesa.Priority, n int, percentage *float64) mesa.PriorityShare {
 			return mesa.PriorityShare{Priority: p, Count: n, Percentage: percentage}
 		})
@@ -248,7 +254,7 @@ func (f *Figures) ByPriority(ctx context.Context) ([]mesa.PriorityShare, error) 
 
 // ByType is the received by type, the largest first.
 func (f *Figures) ByType(ctx context.Context) ([]mesa.TypeShare, error) {
-	return shares(ctx, f, func(c cell) mesa.DocumentTypeID { return c.TypeID }, largestFirst[mesa.DocumentTypeID],
+	return shares(ctx, f, "type", largestFirst[mesa.DocumentTypeID],
 		func(id mesa.DocumentTypeID, n int, percentage *float64) mesa.TypeShare {
 			return mesa.TypeShare{TypeID: id, Count: n, Percentage: percentage}
 		})
@@ -256,7 +262,7 @@ func (f *Figures) ByType(ctx context.Context) ([]mesa.TypeShare, error) {
 
 // ByCategory is the received by category, the largest first. Documents without one are left out, but are part of the whole.
 func (f *Figures) ByCategory(ctx context.Context) ([]mesa.CategoryShare, error) {
-	return shares(ctx, f, func(c cell) mesa.CategoryID { return c.CategoryID }, largestFirst[mesa.CategoryID],
+	return shares(ctx, f, "category", largestFirst[mesa.CategoryID],
 		func(id mesa.CategoryID, n int, percentage *float64) mesa.CategoryShare {
 			return mesa.CategoryShare{CategoryID: id, Count: n, Percentage: percentage}
 		})
@@ -264,7 +270,7 @@ func (f *Figures) ByCategory(ctx context.Context) ([]mesa.CategoryShare, error) 
 
 // ByChannel is the received by channel, in the order of the channels.
 func (f *Figures) ByChannel(ctx context.Context) ([]mesa.ChannelShare, error) {
-	return shares(ctx, f, func(c cell) mesa.Channel { return c.Channel }, inOrderOf(mesa.Channels),
+	return shares(ctx, f, "channel", inOrderOf(mesa.Channels),
 		func(ch mesa.Channel, n int, percentage *float64) mesa.ChannelShare {
 			return mesa.ChannelShare{Channel: ch, Count: n, Percentage: percentage}
 		})
@@ -272,7 +278,7 @@ func (f *Figures) ByChannel(ctx context.Context) ([]mesa.ChannelShare, error) {
 
 // BySenderKind is the received by kind of sender, in the order of the kinds.
 func (f *Figures) BySenderKind(ctx context.Context) ([]mesa.SenderKindShare, error) {
-	return shares(ctx, f, func(c cell) mesa.PartyKind { return c.SenderKind }, inOrderOf(mesa.PartyKinds),
+	return shares(ctx, f, "sender", inOrderOf(mesa.PartyKinds),
 		func(kind mesa.PartyKind, n int, percentage *float64) mesa.SenderKindShare {
 			return mesa.SenderKindShare{Kind: kind, Count: n, Percentage: percentage}
 		})
@@ -367,8 +373,11 @@ func (f *Figures) readFiled(ctx context.Context) (filed, error) {
 		State   mesa.DocumentState
 		N       int
 	}
-	err := f.received().ColumnExpr("document.filed_on, document.state, count(*) AS n").GroupExpr("document.filed_on, document.state").Scan(ctx, &rows)
-	if err != nil {
+	q := f.received().ColumnExpr("document.filed_on, document.state, count(*) AS n").GroupExpr("document.filed_on, document.state")
+	if f.isTallied() {
+		q = f.talliesInPeriod("day, key", "state").ColumnExpr("day AS filed_on, key AS state, CAST(sum(n) AS BIGINT) AS n")
+	}
+	if err := q.Scan(ctx, &rows); err != nil {
 		return filed{}, fmt.Errorf("received by day: %w", err)
 	}
 	days := filed{byState: map[mesa.DocumentState]int{}, byDay: map[mesa.Date]int{}, notFiled: map[mesa.Date]int{}}
@@ -383,44 +392,76 @@ func (f *Figures) readFiled(ctx context.Context) (filed, error) {
 	return days, nil
 }
 
-// cell is how many of the received are alike in everything that they are counted by.
-type cell struct {
-	Priority   mesa.Priority
-	TypeID     mesa.DocumentTypeID
-	CategoryID mesa.CategoryID
-	Channel    mesa.Channel
-	SenderKind mesa.PartyKind
-	N          int
+// kinds counts the received by priority, type, category, channel and sender, each by itself; a document may have no category.
+type kinds map[string]map[string]int
+
+func (k kinds) add(kind, key string, n int) {
+	if k[kind] == nil {
+		k[kind] = map[string]int{}
+	}
+	if key != "" {
+		k[kind][key] += n
+	}
 }
 
-func (f *Figures) readCube(ctx context.Context) (cells []cell, err error) {
+func (k kinds) total() (n int) {
+	for _, count := range k["priority"] {
+		n += count
+	}
+	return n
+}
+
+func (f *Figures) readKinds(ctx context.Context) (kinds, error) {
+	counts := kinds{}
+	if f.isTallied() {
+		var rows []struct {
+			Measure, Key string
+			N            int
+		}
+		q := f.talliesInPeriod("measure, key", "priority", "type", "category", "channel", "sender")
+		if err := q.ColumnExpr("measure, key, CAST(sum(n) AS BIGINT) AS n").Scan(ctx, &rows); err != nil {
+			return nil, fmt.Errorf("received by kind: %w", err)
+		}
+		for _, row := range rows {
+			counts.add(row.Measure, row.Key, row.N)
+		}
+		return counts, nil
+	}
+	var cells []struct {
+		Priority, TypeID, Channel, SenderKind string
+		CategoryID                            mesa.CategoryID
+		N                                     int
+	}
 	const columns = "document.priority, document.type_id, document.category_id, document.channel, document.sender_kind"
 	if err := f.received().ColumnExpr(columns+", count(*) AS n").GroupExpr(columns).Scan(ctx, &cells); err != nil {
 		return nil, fmt.Errorf("received by kind: %w", err)
 	}
-	return cells, nil
+	for _, c := range cells {
+		counts.add("priority", c.Priority, c.N)
+		counts.add("type", c.TypeID, c.N)
+		counts.add("category", string(c.CategoryID), c.N)
+		counts.add("channel", c.Channel, c.N)
+		counts.add("sender", c.SenderKind, c.N)
+	}
+	return counts, nil
 }
 
-// shares rolls the cube up to one of its sides and makes a share of each value on it.
-func shares[K ~string, S any](ctx context.Context, f *Figures, side func(cell) K, order func(counts map[K]int) func(a, b K) int,
+// shares makes a share of each value of a kind.
+func shares[K ~string, S any](ctx context.Context, f *Figures, kind string, order func(counts map[K]int) func(a, b K) int,
 	share func(K, int, *float64) S) ([]S, error) {
-	cells, err := f.cube.get(ctx, f.readCube)
+	all, err := f.kinds.get(ctx, f.readKinds)
 	if err != nil {
 		return nil, err
 	}
-	total, counts, keys := 0, map[K]int{}, []K{}
-	for _, c := range cells {
-		key := side(c)
-		total += c.N
-		if counts[key] == 0 && key != "" {
-			keys = append(keys, key)
-		}
-		counts[key] += c.N
+	counts, keys := map[K]int{}, []K{}
+	for key, n := range all[kind] {
+		counts[K(key)] = n
+		keys = append(keys, K(key))
 	}
 	slices.SortFunc(keys, order(counts))
 	list := make([]S, len(keys))
 	for i, key := range keys {
-		list[i] = share(key, counts[key], mesa.Percentage(counts[key], total))
+		list[i] = share(key, counts[key], mesa.Percentage(counts[key], all.total()))
 	}
 	return list, nil
 }
@@ -452,6 +493,9 @@ func (f *Figures) readStanding(ctx context.Context) (now standing, err error) {
 		ColumnExpr("count(CASE WHEN "+overdue+" THEN 1 END) AS overdue", today).
 		ColumnExpr("count(CASE WHEN "+running+" AND document.due_on BETWEEN ? AND ? THEN 1 END) AS due_soon", today, amber)
 	filed := f.documents("documents_filed").Where("document.filed_on = ? AND document.state <> 'VOIDED'", today).ColumnExpr("count(*) AS filed_today")
+	if f.isTallied() {
+		open, filed = f.talliedStanding(today, amber)
+	}
 	if err := f.v.idb.NewSelect().ColumnExpr("o.*, f.*").TableExpr("(?) AS o, (?) AS f", open, filed).Scan(ctx, &now); err != nil {
 		return now, fmt.Errorf("open documents: %w", err)
 	}
@@ -475,10 +519,14 @@ func (f *Figures) readAttended(ctx context.Context) (attended, error) {
 		FiledOn, AttendedOn mesa.Date
 		N, WithDue, OnTime  int
 	}
-	err := f.done().ColumnExpr("document.filed_on, document.attended_on, count(*) AS n, count(document.due_on) AS with_due").
+	q := f.done().ColumnExpr("document.filed_on, document.attended_on, count(*) AS n, count(document.due_on) AS with_due").
 		ColumnExpr("count(CASE WHEN document.attended_on <= document.due_on THEN 1 END) AS on_time").
-		GroupExpr("document.filed_on, document.attended_on").Scan(ctx, &rows)
-	if err != nil {
+		GroupExpr("document.filed_on, document.attended_on")
+	if f.isTallied() {
+		q = f.talliesInPeriod("since, day", "attended").ColumnExpr("since AS filed_on, day AS attended_on, CAST(sum(n) AS BIGINT) AS n").
+			ColumnExpr(summed("key <> ''") + " AS with_due").ColumnExpr(summed("key = 'ON_TIME'") + " AS on_time")
+	}
+	if err := q.Scan(ctx, &rows); err != nil {
 		return attended{}, fmt.Errorf("attended by day: %w", err)
 	}
 	done := attended{byDay: map[mesa.Date]int{}, days: mesa.Histogram{}}
@@ -539,9 +587,12 @@ func (f *Figures) readHours(ctx context.Context) (mesa.Histogram, error) {
 }
 
 func (f *Figures) readLegs(ctx context.Context) (n int, err error) {
-	err = f.done().Join("JOIN derivations AS l ON l.document_id = document.id").
-		Where("l.kind = 'ACTION' AND l.origin IN ('SEND', 'RETURN', 'REASSIGN')").ColumnExpr("count(*)").Scan(ctx, &n)
-	if err != nil {
+	q := f.done().Join("JOIN derivations AS l ON l.document_id = document.id").
+		Where("l.kind = 'ACTION' AND l.origin IN ('SEND', 'RETURN', 'REASSIGN')").ColumnExpr("count(*)")
+	if f.isTallied() {
+		q = f.talliesInPeriod("", "hops").ColumnExpr(summed("TRUE"))
+	}
+	if err := q.Scan(ctx, &n); err != nil {
 		return 0, fmt.Errorf("legs of the attended: %w", err)
 	}
 	return n, nil
@@ -550,18 +601,22 @@ func (f *Figures) readLegs(ctx context.Context) (n int, err error) {
 // areaLegs selects, through an index, ACTION legs to the areas that are shown. An actor sees every document that an area of theirs was sent, so
 // visibility need not be asked for again.
 func (f *Figures) areaLegs(index string) *bun.SelectQuery {
-	q := f.v.idb.NewSelect().TableExpr("derivations AS l" + f.v.db.dialect.through(index)).Where("l.kind = 'ACTION'")
+	q := f.ofShown(f.v.idb.NewSelect().TableExpr("derivations AS l"+f.v.db.dialect.through(index)).Where("l.kind = 'ACTION'"), "l.to_id")
+	if f.isUnfiltered() {
+		return q
+	}
+	return f.where(q.Join("JOIN documents AS document ON document.id = l.document_id"))
+}
+
+// ofShown keeps the areas that are shown.
+func (f *Figures) ofShown(q *bun.SelectQuery, column string) *bun.SelectQuery {
 	switch {
 	case f.shown == nil:
+		return q
 	case len(f.shown) == 0:
-		q = q.Where("1 = 0")
-	default:
-		q = q.Where("l.to_id IN (?)", bun.List(f.shown))
+		return q.Where("1 = 0")
 	}
-	if f.filter.TypeID != "" || f.filter.Channel != "" || f.filter.Priority != "" {
-		q = f.where(q.Join("JOIN documents AS document ON document.id = l.document_id"))
-	}
-	return q
+	return q.Where(column+" IN (?)", bun.List(f.shown))
 }
 
 // legCount is one row of the areas' statement: n legs that are alike, hits of which are what the measure is after.
@@ -579,17 +634,24 @@ func (f *Figures) areasQuery() *bun.RawQuery {
 	handled := f.inPeriod(f.areaLegs("derivations_handled"), "l.closed_on").Where("l.state = 'ATTENDED'").
 		ColumnExpr("'handled' AS measure, l.to_id AS area_id, l.received_on, l.closed_on, 0 AS tenths, count(*) AS n, 0 AS hits").
 		GroupExpr("l.to_id, l.received_on, l.closed_on")
-	reception := tenthsOfHours("60 * l.reception_minutes")
-	received := f.inPeriod(f.areaLegs("derivations_received"), "l.received_on").
-		ColumnExpr("'received', l.to_id, NULL, NULL, " + reception + ", count(*), count(CASE WHEN l.state = 'ATTENDED' THEN 1 END)").
-		GroupExpr("l.to_id, " + reception)
-	sent := f.areaLegs("derivations_sent_at").Where("l.sent_at >= ? AND l.sent_at < ?", f.From.In(zone).UTC(), f.To.AddDays(1).In(zone).UTC()).
-		ColumnExpr("'sent', l.to_id, NULL, NULL, 0, count(*), count(CASE WHEN l.state IN ('REJECTED', 'RETURNED') THEN 1 END)").
-		GroupExpr("l.to_id")
 	open := f.areaLegs("derivations_open").Where("l.state IN ('PENDING', 'RECEIVED')").
 		ColumnExpr("CASE l.state WHEN 'PENDING' THEN 'pending' ELSE 'in hand' END, l.to_id, NULL, NULL, 0, count(*), count(CASE WHEN l.due_on < ? THEN 1 END)", f.v.today).
 		GroupExpr("l.to_id, l.state")
-	return f.v.idb.NewRaw("? UNION ALL ? UNION ALL ? UNION ALL ?", handled, received, sent, open)
+	sent := f.sentLegs(f.From.In(zone).UTC(), f.To.AddDays(1).In(zone).UTC())
+	return f.v.idb.NewRaw("? UNION ALL ? UNION ALL ? UNION ALL ?", handled, f.receivedLegs(), sent, open)
+}
+
+func (f *Figures) receivedLegs() *bun.SelectQuery {
+	reception := tenthsOfHours("60 * l.reception_minutes")
+	return f.inPeriod(f.areaLegs("derivations_received"), "l.received_on").
+		ColumnExpr("'received', l.to_id, NULL, NULL, " + reception + ", count(*), count(CASE WHEN l.state = 'ATTENDED' THEN 1 END)").
+		GroupExpr("l.to_id, " + reception)
+}
+
+func (f *Figures) sentLegs(from, to time.Time) *bun.SelectQuery {
+	return f.areaLegs("derivations_sent_at").Where("l.sent_at >= ? AND l.sent_at < ?", from, to).
+		ColumnExpr("'sent', l.to_id, NULL, NULL, 0, count(*), count(CASE WHEN l.state IN ('REJECTED', 'RETURNED') THEN 1 END)").
+		GroupExpr("l.to_id")
 }
 
 // areaSums is what the rows of an area add up to.
@@ -627,15 +689,22 @@ func (s *areaSums) isIdle() bool {
 	return s.LegsAttended+s.LegsReceived+s.PendingReception+s.InHand+s.sentBack == 0
 }
 
-func (s *areaSums) statistics() *mesa.AreaStatistics {
+func (s *areaSums) statistics(withoutReception bool) *mesa.AreaStatistics {
 	s.Efficiency, s.ReturnRate = mesa.Percentage(s.attendedByNow, s.LegsReceived), mesa.Percentage(s.sentBack, s.sent)
-	s.ReceptionHours, s.HandlingDays = s.reception.Spread(10), s.handling.Spread(1)
+	s.HandlingDays = s.handling.Spread(1)
+	if !withoutReception {
+		s.ReceptionHours = s.reception.Spread(10)
+	}
 	return &s.AreaStatistics
 }
 
 func (f *Figures) readAreas(ctx context.Context) ([]*mesa.AreaStatistics, error) {
 	var rows []legCount
-	if err := f.areasQuery().Scan(ctx, &rows); err != nil {
+	q := f.areasQuery()
+	if f.isUnfiltered() {
+		q = f.talliedAreas()
+	}
+	if err := q.Scan(ctx, &rows); err != nil {
 		return nil, fmt.Errorf("legs by area: %w", err)
 	}
 	sums := map[mesa.AreaID]*areaSums{}
@@ -650,7 +719,7 @@ func (f *Figures) readAreas(ctx context.Context) ([]*mesa.AreaStatistics, error)
 	list := []*mesa.AreaStatistics{}
 	for _, s := range sums {
 		if !s.isIdle() {
-			list = append(list, s.statistics())
+			list = append(list, s.statistics(f.withoutReception))
 		}
 	}
 	slices.SortFunc(list, f.v.cat.BusiestFirst)

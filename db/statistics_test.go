@@ -38,6 +38,7 @@ type statisticsDesk struct {
 	docs   []*mesa.Document
 	legs   []*mesa.Derivation
 	access map[mesa.DocumentID][]string
+	stored struct{ docs, legs int }
 }
 
 func eachStatisticsDesk(t *testing.T, body func(t *testing.T, d *statisticsDesk)) {
@@ -124,7 +125,7 @@ func (d *statisticsDesk) add(doc mesa.Document, legs ...mesa.Derivation) {
 	d.access[doc.ID] = slices.Compact(access)
 }
 
-// store writes the books into the database.
+// store writes into the database what the books have and it has not.
 func (d *statisticsDesk) store(t *testing.T) {
 	t.Helper()
 	type grant struct {
@@ -133,23 +134,25 @@ func (d *statisticsDesk) store(t *testing.T) {
 	}
 	err := d.db.InTx(t.Context(), func(tx *db.Tx) error {
 		var grants []grant
-		for id, grantees := range d.access {
-			for _, g := range grantees {
-				grants = append(grants, grant{id, g})
+		docs, legs := d.docs[d.stored.docs:], d.legs[d.stored.legs:]
+		for _, doc := range docs {
+			for _, g := range d.access[doc.ID] {
+				grants = append(grants, grant{doc.ID, g})
 			}
 		}
-		if _, err := tx.NewInsert().Model(&d.docs).Value("search_text", "''").Exec(t.Context()); err != nil {
+		if _, err := tx.NewInsert().Model(&docs).Value("search_text", "''").Exec(t.Context()); err != nil {
 			return err
 		}
-		if _, err := tx.NewInsert().Model(&grants).ModelTableExpr("document_access").Exec(t.Context()); err != nil || len(d.legs) == 0 {
+		if _, err := tx.NewInsert().Model(&grants).ModelTableExpr("document_access").Exec(t.Context()); err != nil || len(legs) == 0 {
 			return err
 		}
-		_, err := tx.NewInsert().Model(&d.legs).Exec(t.Context())
+		_, err := tx.NewInsert().Model(&legs).Exec(t.Context())
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.stored.docs, d.stored.legs = len(d.docs), len(d.legs)
 }
 
 func lima(month time.Month, day, hour, minute int) time.Time {

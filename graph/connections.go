@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -34,6 +35,14 @@ func selectsOf(op *graphql.OperationContext, set ast.SelectionSet, name string) 
 		}
 	}
 	return false
+}
+
+// selectsBelow is the same of fields below one of some fields of the present one.
+func selectsBelow(ctx context.Context, fields []string, name string) bool {
+	op := graphql.GetOperationContext(ctx)
+	return slices.ContainsFunc(graphql.CollectFieldsCtx(ctx, nil), func(f graphql.CollectedField) bool {
+		return slices.Contains(fields, f.Name) && selectsOf(op, f.Selections, name)
+	})
 }
 
 func page(ctx context.Context, first, last *int, after, before *string) db.Page {

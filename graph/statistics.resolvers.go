@@ -26,6 +26,9 @@ func (r *queryResolver) Statistics(ctx context.Context, filter *mesa.StatisticsF
 	if mesa.CodeOf(err) == mesa.Forbidden {
 		return nil, r.Desk.Deny(ctx, actorOf(ctx), err)
 	}
+	if err == nil && !selectsBelow(ctx, []string{"areas", "topArea"}, "receptionHours") {
+		figures.WithoutReception()
+	}
 	return figures, err
 }
 

@@ -82,3 +82,29 @@ func TestTheAuditTrailIsSealed(t *testing.T) {
 		}
 	})
 }
+
+// What transactions changed is merged into the tallies by whichever process comes first.
+func TestTalliesAreMerged(t *testing.T) {
+	t.Parallel()
+	inAgencies(t, func(o *agency) {
+		q := o.queue
+		q.ok(q.db.InTx(q.Context(), func(tx *db.Tx) error {
+			_, err := tx.ExecContext(q.Context(), "INSERT INTO tally_changes (measure, day, key, since, n) VALUES ('test', '2026-03-17', 'x', '2026-03-17', 2), ('test', '2026-03-17', 'x', '2026-03-17', 1)")
+			return err
+		}))
+		ctx, cancel := context.WithCancel(q.Context())
+		var merging sync.WaitGroup
+		for _, process := range []*queue{q, q.process()} {
+			merging.Go(func() { jobs.Merge(ctx, process.db, slog.New(slog.DiscardHandler)) })
+		}
+		q.Cleanup(func() { cancel(); merging.Wait() })
+		for deadline, n := time.Now().Add(30*time.Second), 0; n != 3; runtime.Gosched() {
+			q.ok(q.db.InTx(q.Context(), func(tx *db.Tx) error {
+				return tx.NewRaw("SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM tallies WHERE measure = 'test'").Scan(q.Context(), &n)
+			}))
+			if time.Now().After(deadline) {
+				q.Fatalf("%d merged, want 3", n)
+			}
+		}
+	})
+}

@@ -59,6 +59,7 @@ func (s *settings) startWork(ctx context.Context, w working, st *store, tracer *
 	work, b.cancel = context.WithCancel(context.Background())
 	b.running.Go(func() { pool.Run(work) })
 	b.running.Go(func() { jobs.Seal(work, st.DB, log) })
+	b.running.Go(func() { jobs.Merge(work, st.DB, log) })
 	b.schedule.Start(ctx)
 	log.Info("working", "lease", w.Lease, "poll", w.Poll, "soft stop", w.SoftStop)
 	return b, nil

@@ -49,7 +49,7 @@ func TestAdviceNamesTheIndexThatWouldServe(t *testing.T) {
 			})
 		})
 		says(t, advice, plans, "WARNING: derivations: 1", " rows read for ", "; filter from_id, origin is not served by an index; "+
-			`the named query "tray SENT" uses derivations_sent (from_id, id DESC) where state IN ('PENDING', 'RECEIVED').`)
+			`the named query "tray SENT" uses derivations_sent (from_id, id DESC, document_id) where state IN ('PENDING', 'RECEIVED').`)
 		if strings.Contains(advice, string(o.area)) {
 			t.Errorf("it tells of data: %s", advice)
 		}

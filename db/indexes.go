@@ -38,6 +38,8 @@ var served = map[string][]string{
 	"derivations_document": {"derivations of documents", "derivations of documents, a page each"},
 	"derivations_tray":     {"tray TO_RECEIVE", "tray IN_HAND", "tray COPIES", "tray ATTENDED", "counts of the trays"},
 	"derivations_sent":     {"tray SENT", "counts of the trays"},
+	"derivations_returned": {"tray RETURNED", "counts of the trays"},
+	"derivations_beside":   {"tray OVERDUE", "tray DUE_SOON", "counts of the trays"},
 	"derivations_handled":  {"statistics: areas"},
 	"derivations_received": {"statistics: areas"},
 	"derivations_sent_at":  {"statistics: areas"},

@@ -17,29 +17,32 @@ type tray struct {
 	box   mesa.TrayBox
 	leg   string // condition on a leg x of the area; "" when the list is of documents
 	where string // condition on the document
+	held  bool   // the area has to act on the document
 }
 
 // trays is every list. In the conditions ?area is the area, ?user the viewer, ?today and ?amber the dates of the traffic light.
-// ?route is the index that leads from a document to its legs. Where several legs put a document into a list, the newest stands for it.
+// ?route and ?beside are indexes where the database has to be told. Where several legs put a document into a list, the newest stands for it.
 var trays = []tray{
-	{mesa.TrayToRegister, "", "document.state = 'SUBMITTED' AND document.current_area_id = ?area"},
-	{mesa.TrayToDerive, "", "document.state = 'REGISTERED' AND document.current_area_id = ?area"},
-	{mesa.TrayToReceive, "x.to_id = ?area AND x.kind = 'ACTION' AND x.state = 'PENDING'", ""},
-	{mesa.TrayInHand, "x.to_id = ?area AND x.kind = 'ACTION' AND x.state = 'RECEIVED'", ""},
-	{mesa.TrayCopies, "x.to_id = ?area AND x.kind = 'COPY' AND x.state = 'PENDING'", ""},
-	{mesa.TrayReturned, "x.to_id = ?area AND x.kind = 'ACTION' AND x.state = 'PENDING' AND x.origin = 'RETURN'", ""},
-	{mesa.TraySent, "x.from_id = ?area AND x.state IN ('PENDING', 'RECEIVED')", ""},
-	{mesa.TrayObserved, "", "document.state = 'OBSERVED' AND document.current_area_id = ?area"},
-	{mesa.TrayOverdue, "", running + " AND document.due_on < ?today AND " + heldByArea},
-	{mesa.TrayDueSoon, "", running + " AND document.due_on BETWEEN ?today AND ?amber AND " + heldByArea},
-	{mesa.TrayAttended, "x.to_id = ?area AND x.kind = 'ACTION' AND x.state = 'ATTENDED'", "document.state = 'ATTENDED'"},
-	{mesa.TrayToArchive, "", "document.state IN ('ATTENDED', 'NOT_FILED') AND document.current_area_id = ?area"},
-	{mesa.TrayWatched, "", "document.id IN (SELECT w.document_id FROM watches AS w WHERE w.user_id = ?user)"},
+	{mesa.TrayToRegister, "", "document.state = 'SUBMITTED' AND document.current_area_id = ?area", false},
+	{mesa.TrayToDerive, "", "document.state = 'REGISTERED' AND document.current_area_id = ?area", false},
+	{mesa.TrayToReceive, "x.to_id = ?area AND x.kind = 'ACTION' AND x.state = 'PENDING'", "", false},
+	{mesa.TrayInHand, "x.to_id = ?area AND x.kind = 'ACTION' AND x.state = 'RECEIVED'", "", false},
+	{mesa.TrayCopies, "x.to_id = ?area AND x.kind = 'COPY' AND x.state = 'PENDING'", "", false},
+	{mesa.TrayReturned, "x.to_id = ?area AND x.kind = 'ACTION' AND x.state = 'PENDING' AND x.origin = 'RETURN'", "", false},
+	{mesa.TraySent, "x.from_id = ?area AND x.state IN ('PENDING', 'RECEIVED')", "", false},
+	{mesa.TrayObserved, "", "document.state = 'OBSERVED' AND document.current_area_id = ?area", false},
+	{mesa.TrayOverdue, "", running + " AND document.due_on < ?today", true},
+	{mesa.TrayDueSoon, "", running + " AND document.due_on BETWEEN ?today AND ?amber", true},
+	{mesa.TrayAttended, "x.to_id = ?area AND x.kind = 'ACTION' AND x.state = 'ATTENDED'", "document.state = 'ATTENDED'", false},
+	{mesa.TrayToArchive, "", "document.state IN ('ATTENDED', 'NOT_FILED') AND document.current_area_id = ?area", false},
+	{mesa.TrayWatched, "", "document.id IN (SELECT w.document_id FROM watches AS w WHERE w.user_id = ?user)", false},
 }
 
-// heldByArea: the area is the holder of a running document or has an open ACTION leg. Both sides come from an index of the area.
-const heldByArea = "document.id IN (SELECT o.id FROM documents AS o WHERE o.current_area_id = ?area AND o.state IN ('SUBMITTED', 'REGISTERED', 'IN_PROCESS')" +
-	" UNION ALL SELECT h.document_id FROM derivations AS h WHERE h.to_id = ?area AND h.kind = 'ACTION' AND h.state IN ('PENDING', 'RECEIVED'))"
+// An area has to act on what it holds, which is where the open lead leg goes, and on what else it has an open ACTION leg of. Both come from an index of the area.
+const (
+	besideHolder = "SELECT h.document_id FROM derivations AS h?beside WHERE h.to_id = ?area AND h.kind = 'ACTION' AND h.state IN ('PENDING', 'RECEIVED') AND NOT h.is_lead"
+	heldByArea   = "document.id IN (SELECT o.id FROM documents AS o WHERE o.current_area_id = ?area AND o.state IN ('SUBMITTED', 'REGISTERED', 'IN_PROCESS') UNION ALL " + besideHolder + ")"
+)
 
 // newestOpenLeg is the leg by which an area holds a document, in lists of documents.
 const newestOpenLeg = "(SELECT max(h.id) FROM derivations AS h?route WHERE h.document_id = document.id AND h.to_id = ?area AND h.kind = 'ACTION' AND h.state IN ('PENDING', 'RECEIVED'))"
@@ -53,7 +56,11 @@ var (
 func (v *View) trayQuery(t tray, area mesa.AreaID) *bun.SelectQuery {
 	q, args := v.idb.NewSelect(), v.trayArgs(area)
 	if t.leg == "" {
-		return v.inTray(t, area, named(q.TableExpr("documents AS document"), t.where, args))
+		q = named(q.TableExpr("documents AS document"), t.where, args)
+		if t.held {
+			q = q.Where(heldByArea, args)
+		}
+		return v.inTray(t, area, q)
 	}
 	newer := strings.ReplaceAll(t.leg, "x.", "y.")
 	q = q.TableExpr("derivations AS x").Join("JOIN documents AS document ON document.id = x.document_id").Where(t.leg, args).
@@ -68,6 +75,12 @@ func (v *View) trayQuery(t tray, area mesa.AreaID) *bun.SelectQuery {
 func (v *View) trayCount(t tray, area mesa.AreaID) *bun.SelectQuery {
 	q, args := v.idb.NewSelect(), v.trayArgs(area)
 	switch {
+	case t.held: // each side alone needs no list of what both have
+		count := func(where string) *bun.SelectQuery {
+			q := named(v.idb.NewSelect().TableExpr("documents AS document").ColumnExpr("count(*)"), t.where, args)
+			return v.inTray(t, area, q.Where(where, args))
+		}
+		return q.ColumnExpr("(?) + (?)", count("document.current_area_id = ?area"), count("document.current_area_id <> ?area AND document.id IN ("+besideHolder+")"))
 	case t.leg == "":
 		return v.trayQuery(t, area).ColumnExpr("count(*)")
 	case t.where == "" && v.seesTray(t, area):
@@ -107,7 +120,8 @@ type trayArgs struct {
 	Area         mesa.AreaID
 	User         mesa.UserID
 	Today, Amber mesa.Date
-	Route        bun.Safe
+	Route        bun.Safe // to the legs of a document
+	Beside       bun.Safe // to what an area has to act on beside the holder
 }
 
 func (v *View) trayArgs(area mesa.AreaID) trayArgs {
@@ -116,7 +130,7 @@ func (v *View) trayArgs(area mesa.AreaID) trayArgs {
 		user = ""
 	}
 	return trayArgs{Area: area, User: user, Today: v.today, Amber: v.cat.Calendar.AmberUntil(v.today),
-		Route: bun.Safe(v.db.dialect.through("derivations_document"))}
+		Route: bun.Safe(v.db.dialect.through("derivations_document")), Beside: bun.Safe(v.db.dialect.through("derivations_beside"))}
 }
 
 // Tray lists one box of an area, newest first. The caller has checked that the actor may look at the area.

@@ -214,3 +214,21 @@ func TestAreasWithoutReception(t *testing.T) {
 		}
 	})
 }
+
+// Tallies that no longer add up, because something was written while their triggers rested, are corrected to what is there.
+func TestTalliesAreRepaired(t *testing.T) {
+	onDemo(t, func(t *testing.T, database *db.DB) {
+		change(t, database, "UPDATE tallies SET n = n + 7 WHERE measure = 'state'")
+		change(t, database, "DELETE FROM tallies WHERE measure = 'sent'")
+		if faults, err := database.Inconsistencies(t.Context()); err != nil || len(faults) == 0 {
+			t.Fatalf("no fault is found, %v", err)
+		}
+		if wrong, err := database.RepairTallies(t.Context()); err != nil || wrong == 0 {
+			t.Errorf("%d corrected, %v", wrong, err)
+		}
+		wellKept(t, database)
+		if wrong, err := database.RepairTallies(t.Context()); err != nil || wrong != 0 {
+			t.Errorf("%d corrected once more, %v", wrong, err)
+		}
+	})
+}

@@ -17,7 +17,7 @@ import (
 
 type migrateCmd struct {
 	Status bool `xor:"do" help:"Only say what is applied and what is pending."`
-	Repair bool `xor:"do" help:"Also make the indexes that are missing, while servers run."`
+	Repair bool `xor:"do" help:"Also make the indexes that are missing and correct tallies of statistics that do not add up, while servers run."`
 }
 
 // Run applies what is pending, or lists it.
@@ -40,6 +40,13 @@ func (c *migrateCmd) Run(out *streams, s *settings) error {
 		}
 		if err != nil {
 			return err
+		}
+		wrong, err := database.RepairTallies(out.ctx)
+		if err != nil {
+			return err
+		}
+		if wrong > 0 {
+			fmt.Fprintf(out.stdout, "corrected %d tallies\n", wrong)
 		}
 	}
 	list, err := database.Migrations(out.ctx)

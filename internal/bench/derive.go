@@ -89,6 +89,16 @@ func (d *desk) removeDerived(ctx context.Context) error {
 		return err
 	}
 	defer tx.Rollback() // after a commit this does nothing
+	// Documents are never removed otherwise, so that nothing takes them out of the tallies.
+	for _, removed := range []string{
+		"documents AS r CROSS JOIN LATERAL tallies_of_document(r.state, r.filed_on, r.attended_on, r.due_on, r.priority, r.type_id, r.category_id, r.channel, r.sender_kind) AS t WHERE r.listed_at = $1",
+		`derivations AS r CROSS JOIN LATERAL tallies_of_leg(r.kind, r.state, r.to_id, r.sent_at, r.received_on, r.closed_on, r.due_on) AS t
+			WHERE r.document_id IN (SELECT id FROM documents WHERE listed_at = $1)`,
+	} {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO tally_changes SELECT t.measure, t.day, t.key, t.since, -sum(t.n) FROM "+removed+" GROUP BY 1, 2, 3, 4", noon); err != nil {
+			return fmt.Errorf("take what was derived out of the tallies: %w", err)
+		}
+	}
 	// Triggers keep events from being removed, and look for each document in all that may refer to one.
 	if _, err := tx.ExecContext(ctx, "SET LOCAL session_replication_role = replica"); err != nil {
 		return fmt.Errorf("remove what was derived, which needs a superuser: %w", err)

@@ -27,8 +27,8 @@ with an error.
   PostgreSQL and Redis is not in it.
 - @1, @16, …: with so many clients at once. They are in this process: this CPU ms has their work in it.
 - ratio: p50 of the program to p50 of the hand-written handler; **bold** where it is slower. In the table of growth, **bold** is where time grows.
-- cache: with one, every answer is a hit, from the memory of this process, or fetched from Redis each time. derive is not kept: it shows what telling
-  the cache costs.
+- cache: with one, every answer is a hit, from the memory of this process, or fetched from Redis each time; but answers run out while the handler
+  written by hand, in its turn, takes longer than they are kept. derive is not kept: it shows what telling the cache costs.
 - The deep page of the smaller database is in the middle of the list.
 `
 

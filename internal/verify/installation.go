@@ -136,7 +136,7 @@ func (in *Installation) records(ctx context.Context) Result {
 	case err != nil:
 		return Failed(readLog, err)
 	case len(wrong) > 0:
-		return fail("was something changed by hand? Keep a copy, then correct the rows that are named or restore the last backup", "%s", strings.Join(wrong, "\n  "))
+		return fail("was something changed by hand? Keep a copy, then correct the rows that are named or restore the last backup; for tallies run mesa migrate --repair", "%s", strings.Join(wrong, "\n  "))
 	}
 	return OK("numbers, states, holders and access agree")
 }

@@ -36,11 +36,14 @@ func (v *View) everyDocument(ctx context.Context, order documentOrder, p Page) (
 	if err != nil {
 		return none, err
 	}
-	where, args := "1 = 1", []any{}
+	var (
+		conditions []string
+		args       []any
+	)
 	for _, b := range bounds {
-		where, args = where+" AND "+b.condition, append(args, b.place...)
+		conditions, args = append(conditions, b.condition), append(args, b.place...)
 	}
-	rows, err := v.documentsWhere(ctx, v.documents|order.reads, where+" ORDER BY "+order.order(fromEnd)+" LIMIT ?", append(args, n+1)...)
+	rows, err := v.documentsWhere(ctx, v.documents|order.reads, conditions, " ORDER BY "+order.order(fromEnd)+" LIMIT ?", append(args, n+1)...)
 	if err != nil {
 		return none, fmt.Errorf("list documents: %w", err)
 	}

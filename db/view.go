@@ -163,7 +163,7 @@ func byID[K comparable, V any](rows []*V, key func(*V) K) map[K]*V {
 func (v *View) DocumentsByID(ctx context.Context, ids []mesa.DocumentID) (map[mesa.DocumentID]*mesa.Document, error) {
 	saw(ctx, ids...)
 	condition, list := v.db.dialect.among("document.id", texts(ids))
-	rows, err := v.documentsWhere(ctx, v.documents, condition, list)
+	rows, err := v.documentsWhere(ctx, v.documents, []string{condition}, "", list)
 	if err != nil {
 		return nil, fmt.Errorf("documents by id: %w", err)
 	}
@@ -191,7 +191,7 @@ func (v *View) Document(ctx context.Context, by DocumentBy) (*mesa.Document, err
 		}
 		condition, value = "document.tracking_code = ?", code
 	}
-	rows, err := v.documentsWhere(ctx, v.documents, condition, value)
+	rows, err := v.documentsWhere(ctx, v.documents, []string{condition}, "", value)
 	if err != nil {
 		return nil, fmt.Errorf("find document: %w", err)
 	}
@@ -204,13 +204,16 @@ func (v *View) Document(ctx context.Context, by DocumentBy) (*mesa.Document, err
 	return doc, nil
 }
 
-// documentsWhere reads fields of the visible documents for which a condition holds; it may end in an order and a limit.
-func (v *View) documentsWhere(ctx context.Context, reads Fields, condition string, args ...any) ([]*mesa.Document, error) {
-	text := "SELECT " + columnsOf[mesa.Document](v.db, "document", reads) + " FROM documents AS document WHERE "
+// documentsWhere reads fields of the visible documents for which all conditions hold; end is an order and a limit, or "".
+func (v *View) documentsWhere(ctx context.Context, reads Fields, conditions []string, end string, args ...any) ([]*mesa.Document, error) {
 	if seen, its := v.sees(); seen != "" {
-		text, args = text+seen+" AND ", append(its, args...)
+		conditions, args = append([]string{seen}, conditions...), append(its, args...)
 	}
-	return prepared[mesa.Document](ctx, v.db, v.idb, text+condition, args...)
+	text := "SELECT " + columnsOf[mesa.Document](v.db, "document", reads) + " FROM documents AS document"
+	if len(conditions) > 0 {
+		text += " WHERE " + strings.Join(conditions, " AND ")
+	}
+	return prepared[mesa.Document](ctx, v.db, v.idb, text+end, args...)
 }
 
 // DerivationsByID finds legs of visible documents; the others are missing from the map.

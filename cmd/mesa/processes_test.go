@@ -243,7 +243,7 @@ func TestOperatingTheCache(t *testing.T) {
 	}
 	text, _ := io.ReadAll(res.Body)
 	res.Body.Close()
-	for _, line := range []string{`mesa_cache_requests_total{outcome="hit"} `, "mesa_cache_redis_in_use 1", "mesa_cache_hit_age_seconds_count ", "go_goroutines ", "mesa_audit_seal_lag_seconds ", "mesa_audit_sealed_entries ", `mesa_jobs{queue="reports",state="queued"} 0`, `mesa_jobs_oldest_seconds{queue="default"} 0`, "mesa_sql_statements_total{fingerprint=", "mesa_sql_seconds_total{", "mesa_sql_slow_total{"} {
+	for _, line := range []string{`mesa_cache_requests_total{outcome="hit",tier=`, "mesa_cache_redis_in_use 1", "mesa_cache_hit_age_seconds_count ", "go_goroutines ", "mesa_audit_seal_lag_seconds ", "mesa_audit_sealed_entries ", `mesa_jobs{queue="reports",state="queued"} 0`, `mesa_jobs_oldest_seconds{queue="default"} 0`, "mesa_sql_statements_total{fingerprint=", "mesa_sql_seconds_total{", "mesa_sql_slow_total{"} {
 		if !strings.Contains(string(text), line) {
 			t.Errorf("the metrics lack %q", line)
 		}

@@ -58,13 +58,16 @@ func ofDocuments[T any](ctx context.Context, v *View, c child[mesa.DocumentID, T
 
 // pages finds pages of rows with some fields; every key is there. Keys that differ only in the parent cost one statement together, and one more with totals.
 func (c child[K, T]) pages(ctx context.Context, db *DB, idb bun.IDB, reads Fields, keys []ChildPage[K]) (map[ChildPage[K]]*Slice[*T], error) {
-	alike := map[ChildPage[K]][]K{}
+	alike, pages := map[ChildPage[K]][]K{}, make(map[ChildPage[K]]*Slice[*T], len(keys))
 	for _, key := range keys {
+		if _, again := pages[key]; again {
+			continue // asked for twice it would be read twice into one page
+		}
+		pages[key] = nil
 		parent := key.Parent
 		key.Parent = ""
 		alike[key] = append(alike[key], parent)
 	}
-	pages := make(map[ChildPage[K]]*Slice[*T], len(keys))
 	for shape, parents := range alike {
 		if err := c.load(ctx, db, idb, reads, shape, parents, pages); err != nil {
 			return nil, fmt.Errorf("%s by %s: %w", c.table, c.key, err)

@@ -290,7 +290,7 @@ func (postgres) setAside() string {
 		UNION ALL SELECT format('DROP INDEX %s', indexrelid::regclass), pg_get_indexdef(indexrelid)
 		FROM pg_index WHERE indrelid::regclass::text IN (?0) AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)
 		UNION ALL SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname), format('ALTER TABLE %s ENABLE TRIGGER %I', tgrelid::regclass, tgname)
-		FROM pg_trigger WHERE tgname LIKE '%\_tallied\_%'`
+		FROM pg_trigger WHERE tgname LIKE '%\_tallied\_%' AND tgrelid::regclass::text IN (?0)`
 }
 
 // brokenReferences: bringing back a reference checks it.

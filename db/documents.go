@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +27,8 @@ func (v *View) Documents(ctx context.Context, f mesa.DocumentFilter, by mesa.Doc
 	return list(ctx, v.where(v.visible(q), f), order.keyset, order.values, p)
 }
 
-// everyDocument lists the documents without a filter, as pages mostly do: along the index of the order, whoever asks for whatever page.
+// everyDocument lists the documents without a filter, as pages mostly do: along the index of the order, whoever asks for whatever page. The size of
+// the page is part of the text: PostgreSQL thinks that an unknown one is a tenth of the table, and plans anew each time.
 func (v *View) everyDocument(ctx context.Context, order documentOrder, p Page) (none Slice[*mesa.Document], err error) {
 	n, fromEnd, err := p.size()
 	if err != nil {
@@ -43,7 +45,7 @@ func (v *View) everyDocument(ctx context.Context, order documentOrder, p Page) (
 	for _, b := range bounds {
 		conditions, args = append(conditions, b.condition), append(args, b.place...)
 	}
-	rows, err := v.documentsWhere(ctx, v.documents|order.reads, conditions, " ORDER BY "+order.order(fromEnd)+" LIMIT ?", append(args, n+1)...)
+	rows, err := v.documentsWhere(ctx, v.documents|order.reads, conditions, " ORDER BY "+order.order(fromEnd)+" LIMIT "+strconv.Itoa(n+1), args...)
 	if err != nil {
 		return none, fmt.Errorf("list documents: %w", err)
 	}
@@ -83,7 +85,7 @@ func init() {
 	id := key{"document.id", textKey}
 	due := key{"COALESCE(document.due_on, '9999-12-31')", dateKey}
 	dueDesc := key{"COALESCE(document.due_on, '0001-01-01')", dateKey}
-	rank := key{"document.priority_rank", numberKey}
+	rank := key{"document.priority_rank", smallKey}
 	for _, o := range []struct {
 		field  mesa.DocumentOrderField
 		keys   []key
@@ -92,7 +94,7 @@ func init() {
 	}{
 		{mesa.OrderByRegisteredAt, []key{{"document.listed_at", timeKey}, id}, func(d *mesa.Document) []any { return []any{d.ListedAt, d.ID} }, FieldsOf[mesa.Document]("ListedAt")},
 		{mesa.OrderByFiledOn, []key{{"document.filed_on", dateKey}, id}, func(d *mesa.Document) []any { return []any{d.FiledOn, d.ID} }, FieldsOf[mesa.Document]("FiledOn")},
-		{mesa.OrderByFileNumber, []key{{"COALESCE(document.year, 0)", numberKey}, {"COALESCE(document.seq, 0)", numberKey}, id},
+		{mesa.OrderByFileNumber, []key{{"COALESCE(document.year, 0)", smallKey}, {"COALESCE(document.seq, 0)", numberKey}, id},
 			func(d *mesa.Document) []any { return []any{d.Year, d.Seq, d.ID} }, FieldsOf[mesa.Document]("Year", "Seq")},
 	} {
 		for _, dir := range mesa.OrderDirections {

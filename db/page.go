@@ -64,6 +64,7 @@ const (
 	timeKey
 	dateKey
 	numberKey
+	smallKey // a number of 32 bits
 )
 
 // key is one column of a keyset: an SQL expression and its kind.
@@ -153,7 +154,7 @@ func (k keyKind) read(v any) any {
 	s, isText := v.(string)
 	n, isNumber := v.(float64)
 	switch {
-	case k == numberKey && isNumber && n == float64(int64(n)):
+	case k == numberKey && isNumber && n == float64(int64(n)), k == smallKey && isNumber && n == float64(int32(n)):
 		return int64(n)
 	case k == textKey && isText && !strings.ContainsRune(s, 0):
 		return s

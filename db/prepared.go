@@ -19,16 +19,22 @@ const preparedTexts = 100
 // is read within a transaction, gets the arguments in the text. A pool in between that keeps no prepared statements for its clients is
 // noticed, and treated so from then on.
 func prepared[T any](ctx context.Context, db *DB, idb bun.IDB, text string, args ...any) (rows []*T, err error) {
-	plain := func() ([]*T, error) { return rows, idb.NewRaw(text, args...).Scan(ctx, &rows) }
+	plain := func() (rows []*T, err error) {
+		err = idb.NewRaw(text, args...).Scan(ctx, &rows)
+		return rows, err
+	}
 	if idb != bun.IDB(db.read) || db.unprepared.Load() || IsRecorded(ctx) { // what is explained has its arguments in the text
 		return plain()
 	}
 	begun := time.Now()
 	rows, err = query[T](ctx, db, numbered(text), args)
-	if code := pgCode(err); code == "26000" || code == "42P05" { // there is no such statement here, or somebody else's has its name
-		db.unprepared.Store(true)
-		db.log.WarnContext(ctx, "a pool between this process and PostgreSQL keeps no prepared statements: they are planned each time from now on")
-		rows = nil
+	switch pgCode(err) {
+	case "26000", "42P05": // there is no such statement here, or somebody else's has its name
+		if db.unprepared.CompareAndSwap(false, true) {
+			db.log.WarnContext(ctx, "a pool between this process and PostgreSQL keeps no prepared statements: they are planned each time from now on")
+		}
+		return plain()
+	case "0A000": // a migration changed the type of a column meanwhile; the connection prepares it anew next time
 		return plain()
 	}
 	db.statements.AfterQuery(ctx, &bun.QueryEvent{DB: db.read, Query: text, StartTime: begun, Err: err, Result: driver.RowsAffected(len(rows))})

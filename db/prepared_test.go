@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -98,6 +99,19 @@ func TestAPoolWithoutPreparedStatementsIsNoticed(t *testing.T) {
 		}
 		if n := strings.Count(log.String(), "keeps no prepared statements"); n != 1 {
 			t.Errorf("told %d times: %s", n, log.String())
+		}
+	})
+}
+
+// A cursor that no list has given is refused, also with a number that its column cannot hold.
+func TestACursorHasWhatItsColumnsHold(t *testing.T) {
+	eachOffice(t, func(t *testing.T, o *office) {
+		for _, place := range []string{`["FILE_NUMBERASC",99999999999,1,"x"]`, `["FILE_NUMBERASC",1e300,1,"x"]`, `["FILE_NUMBERASC",2026.5,1,"x"]`} {
+			after := base64.RawURLEncoding.EncodeToString([]byte(place))
+			by := mesa.DocumentOrder{Field: mesa.OrderByFileNumber, Direction: mesa.Ascending}
+			if _, err := o.View(o.head).Documents(t.Context(), mesa.DocumentFilter{}, by, db.Page{After: after}); mesa.CodeOf(err) != mesa.ValidationFailed {
+				t.Errorf("%s: %v", place, err)
+			}
 		}
 	})
 }

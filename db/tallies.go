@@ -42,6 +42,9 @@ const addToTallies = `INSERT INTO tallies (measure, day, key, since, n) SELECT m
 // reads all documents and legs.
 func (db *DB) RepairTallies(ctx context.Context) (wrong int64, err error) {
 	err = db.InTx(ctx, func(tx *Tx) error {
+		if err := db.dialect.lockMigrations(ctx, tx); err != nil { // two who repair would both add what is lacking
+			return err
+		}
 		result, err := tx.NewRaw(`INSERT INTO tally_changes (measure, day, key, since, n) SELECT measure, day, key, since, sum(n) FROM
 			(SELECT measure, day, key, since, n FROM tallied UNION ALL SELECT measure, day, key, since, -n FROM tally) AS lacking
 			GROUP BY measure, day, key, since HAVING sum(n) <> 0`).Exec(ctx)

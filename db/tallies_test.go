@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/mesa"
 )
@@ -230,5 +232,20 @@ func TestTalliesAreRepaired(t *testing.T) {
 		if wrong, err := database.RepairTallies(t.Context()); err != nil || wrong != 0 {
 			t.Errorf("%d corrected once more, %v", wrong, err)
 		}
+	})
+}
+
+// Two who repair tallies at once do not both add what is lacking.
+func TestTalliesAreRepairedOnce(t *testing.T) {
+	onDemo(t, func(t *testing.T, database *db.DB) {
+		change(t, database, "UPDATE tallies SET n = n + 7 WHERE measure = 'state'")
+		var all errgroup.Group
+		for range 4 {
+			all.Go(func() error { _, err := database.RepairTallies(t.Context()); return err })
+		}
+		if err := all.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		wellKept(t, database)
 	})
 }

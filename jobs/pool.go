@@ -100,6 +100,7 @@ func (p *Pool) Run(ctx context.Context) {
 	defer endWork(nil)
 	keep, endKeeping := context.WithCancel(context.WithoutCancel(ctx)) // of what has to go on while they end
 	p.rescue(ctx, p.deadWorkers(ctx)...)
+	p.see(ctx) // who takes a job is known
 
 	var dispatching, keeping, attempts sync.WaitGroup
 	for _, q := range mesa.JobQueues {
@@ -198,7 +199,7 @@ func (p *Pool) next(ctx context.Context, queue string, most int, hurry, byOrder 
 func (p *Pool) heartbeats(ctx context.Context) {
 	tick := time.NewTicker(min(progressEvery, p.timing.Heartbeat))
 	defer tick.Stop()
-	var last time.Time
+	last := time.Now()
 	for {
 		if due := time.Since(last) >= p.timing.Heartbeat; due {
 			last = time.Now()

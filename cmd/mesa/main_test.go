@@ -333,19 +333,7 @@ func serveLogged(t *testing.T, flags []string, do func(base string, log *testkit
 // post asks a server that runs.
 func post(t *testing.T, base, token, query string) string {
 	t.Helper()
-	body, _ := json.Marshal(map[string]string{"query": query})
-	r, err := http.NewRequestWithContext(t.Context(), "POST", base+"/graphql", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	res := (&server{t: t, base: base}).send(token, "", map[string]any{"query": query})
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {

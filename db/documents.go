@@ -30,11 +30,7 @@ func (v *View) Documents(ctx context.Context, f mesa.DocumentFilter, by mesa.Doc
 // everyDocument lists the documents without a filter, as pages mostly do: along the index of the order, whoever asks for whatever page. The size of
 // the page is part of the text: PostgreSQL thinks that an unknown one is a tenth of the table, and plans anew each time.
 func (v *View) everyDocument(ctx context.Context, order documentOrder, p Page) (none Slice[*mesa.Document], err error) {
-	n, fromEnd, err := p.size()
-	if err != nil {
-		return none, err
-	}
-	bounds, err := order.bounds(p)
+	bounds, by, limit, err := order.part(p)
 	if err != nil {
 		return none, err
 	}
@@ -45,7 +41,7 @@ func (v *View) everyDocument(ctx context.Context, order documentOrder, p Page) (
 	for _, b := range bounds {
 		conditions, args = append(conditions, b.condition), append(args, b.place...)
 	}
-	rows, err := v.documentsWhere(ctx, v.documents|order.reads, conditions, " ORDER BY "+order.order(fromEnd)+" LIMIT "+strconv.Itoa(n+1), args...)
+	rows, err := v.documentsWhere(ctx, v.documents|order.reads, conditions, " ORDER BY "+by+" LIMIT "+strconv.Itoa(limit), args...)
 	if err != nil {
 		return none, fmt.Errorf("list documents: %w", err)
 	}

@@ -177,8 +177,13 @@ type bound struct {
 	place     []any
 }
 
-// bounds are the conditions for a row to be on a page.
-func (k keyset) bounds(p Page) (list []bound, err error) {
+// part says how a page is read from a list: by which conditions, in which order, and how many rows, one more than are wanted, which tells whether
+// there is another page.
+func (k keyset) part(p Page) (bounds []bound, order string, limit int, err error) {
+	n, fromEnd, err := p.size()
+	if err != nil {
+		return nil, "", 0, err
+	}
 	for _, end := range []struct {
 		cursor, field string
 		before        bool
@@ -188,27 +193,23 @@ func (k keyset) bounds(p Page) (list []bound, err error) {
 		}
 		place, err := k.place(end.cursor, end.field)
 		if err != nil {
-			return nil, err
+			return nil, "", 0, err
 		}
-		list = append(list, bound{k.beyond(end.before), place})
+		bounds = append(bounds, bound{k.beyond(end.before), place})
 	}
-	return list, nil
+	return bounds, k.order(fromEnd), n + 1, nil
 }
 
-// apply orders a query, moves it to the page and asks for one row more, which tells whether there is another page.
+// apply makes a query read a page.
 func (k keyset) apply(q *bun.SelectQuery, p Page) (*bun.SelectQuery, error) {
-	n, fromEnd, err := p.size()
-	if err != nil {
-		return nil, err
-	}
-	bounds, err := k.bounds(p)
+	bounds, order, limit, err := k.part(p)
 	if err != nil {
 		return nil, err
 	}
 	for _, b := range bounds {
 		q = q.Where(b.condition, b.place...)
 	}
-	return q.OrderExpr(k.order(fromEnd)).Limit(int64(n) + 1), nil
+	return q.OrderExpr(order).Limit(int64(limit)), nil
 }
 
 // list reads a page of what a query without model and order finds, rows with their relations, and counts all of it when that is asked for.
@@ -242,7 +243,7 @@ func list[T any](ctx context.Context, q *bun.SelectQuery, order keyset, values f
 
 // slice cuts the extra row off and puts a page from the end into the order of the list.
 func slice[T any](rows []T, p Page) Slice[T] {
-	n, fromEnd, _ := p.size() // checked by apply
+	n, fromEnd, _ := p.size() // checked by part
 	more := len(rows) > n
 	if more {
 		rows = rows[:n]

@@ -280,6 +280,22 @@ func TestMemoryIsBounded(t *testing.T) {
 	until(t, "memory to be given back", func() bool { s := c.Stats(); return s.Bytes <= s.MaxBytes && s.Evicted > 0 })
 }
 
+// The figures know what was kept just before they were asked for.
+func TestFiguresAreOfNow(t *testing.T) {
+	t.Parallel()
+	c, _ := newCache(t)
+	var n atomic.Int64
+	for i := range 2000 {
+		before := c.Stats()
+		if _, err := numbers.GetOrLoad(t.Context(), c, strconv.Itoa(i), cache.Hot, counting(&n)); err != nil {
+			t.Fatal(err)
+		}
+		if s := c.Stats(); s.Entries != before.Entries+1 || s.Bytes <= before.Bytes {
+			t.Fatalf("value %d: %d entries, %d bytes, of %d and %d", i, s.Entries, s.Bytes, before.Entries, before.Bytes)
+		}
+	}
+}
+
 // A nil cache keeps nothing and does no harm.
 func TestNoCache(t *testing.T) {
 	t.Parallel()

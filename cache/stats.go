@@ -105,6 +105,7 @@ func (s Stats) Invalidations() (n int64) {
 
 // Stats are the figures of this process.
 func (c *Cache) Stats() Stats {
+	c.memory.CleanUp() // what was just kept is weighed later, in the background, unless asked for
 	n := &c.count
 	s := Stats{
 		Process: c.name, At: time.Now().UTC(), Backend: "MEMORY", State: Closed, Since: c.started, Tags: c.ledger.size(),

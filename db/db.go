@@ -40,6 +40,8 @@ type Options struct {
 	JobsChanged func(JobChange) // the same for jobs
 
 	Cause func(ctx context.Context) (operation, field string) // says for whom a statement runs
+
+	Postgres func(*pgx.ConnConfig) // settles of its connections what a URL cannot say; may be nil
 }
 
 // DB is an open database. On SQLite one connection writes and several read; on PostgreSQL both are the same pool.
@@ -109,6 +111,9 @@ func (db *DB) connectPostgres(url string, opts Options) error {
 	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
 	config.StatementCacheCapacity = preparedTexts
 	config.RuntimeParams["timezone"] = "UTC"
+	if opts.Postgres != nil {
+		opts.Postgres(config)
+	}
 	pool := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(settle(config)))
 	conns := opts.MaxConns
 	if opts.Alone {

@@ -118,7 +118,7 @@ func newWorldWith(t testing.TB, url string, clock *clock, kept *cache.Cache, opt
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts.Now, opts.Log, opts.MaxConns, opts.JobsChanged = clock.now, log, conns, signals.Changed
+	opts.Now, opts.Log, opts.MaxConns, opts.JobsChanged, opts.Postgres = clock.now, log, conns, signals.Changed, testkit.InBubbles
 	database, err := db.Open(t.Context(), url, opts)
 	if err != nil {
 		t.Fatal(err)

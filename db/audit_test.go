@@ -323,6 +323,12 @@ func TestSealersNeverForkTheChain(t *testing.T) {
 		if err != nil || !slices.EqualFunc(order, all, func(id mesa.EventID, e *mesa.Event) bool { return id == e.ID }) {
 			t.Errorf("sealed in another order: %v", err)
 		}
+		for beyond, want := range []string{"", fmt.Sprintf("the audit trail ends at %d", len(all))} { // the next one is only not there yet
+			err := database.EachSealed(ctx, int64(len(all)+1+beyond), 0, func(db.SealedEvent) error { return errors.New("an event") })
+			if got := fmt.Sprint(err); (err == nil) != (want == "") || !strings.Contains(got, want) {
+				t.Errorf("%d beyond the end: %v", beyond+1, err)
+			}
+		}
 		if v := verified(t, database, 0, 0); !v.Ok() || v.Count != int64(len(all)) || v.Unsealed != 0 {
 			t.Errorf("%+v of %d", v, len(all))
 		}

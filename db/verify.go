@@ -43,11 +43,15 @@ type SealedEvent struct {
 	Seal  mesa.Seal
 }
 
-// EachSealed calls fn with the sealed events from a number to another one (0: the last), in their order.
+// EachSealed calls fn with the sealed events from a number to another one (0: the last), in their order; with none when the first is the next
+// to come. An error when it is beyond that.
 func (db *DB) EachSealed(ctx context.Context, from, to int64, fn func(SealedEvent) error) error {
 	end, err := lastSeal(ctx, db.read)
 	if err != nil {
 		return err
+	}
+	if from > end.Seq+1 {
+		return fmt.Errorf("there is no entry %d: the audit trail ends at %d", from, end.Seq)
 	}
 	at, found, err := db.sealBefore(ctx, from)
 	if err != nil {

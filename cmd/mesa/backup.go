@@ -15,7 +15,7 @@ import (
 )
 
 type backupCmd struct {
-	To    string `arg:"" help:"File to write, or a folder, where the name says when: mesa-20261231T235000Z.tar.zst."`
+	To    string `arg:"" help:"File to write, NAME.tar.zst, or a folder, where the name says when: mesa-20261231T235000Z.tar.zst."`
 	Check bool   `help:"Write nothing: check that a backup is whole, and say what is in it."`
 }
 
@@ -37,9 +37,9 @@ func (c *backupCmd) Run(out *streams, s *settings) error {
 	if err != nil {
 		return err
 	}
-	path := c.To
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "mesa-"+st.Now().Format("20060102T150405Z")+".tar.zst")
+	path, err := c.path(st.Now())
+	if err != nil {
+		return err
 	}
 	m, err := backup.Write(out.ctx, st.DB, store, path, version, progress(out.stderr))
 	if err != nil {
@@ -47,6 +47,18 @@ func (c *backupCmd) Run(out *streams, s *settings) error {
 	}
 	describe(out.stdout, path, m)
 	return nil
+}
+
+// path is the file to write. Only the name of an archive is taken for one: a folder that is not there must not become a file.
+func (c *backupCmd) path(now time.Time) (string, error) {
+	const archive = ".tar.zst"
+	switch info, err := os.Stat(c.To); {
+	case err == nil && info.IsDir():
+		return filepath.Join(c.To, "mesa-"+now.Format("20060102T150405Z")+archive), nil
+	case !strings.HasSuffix(c.To, archive):
+		return "", fmt.Errorf("there is no folder %s; the name of a file ends in %s", c.To, archive)
+	}
+	return c.To, nil
 }
 
 // progress shows on one line of a terminal what is being done.

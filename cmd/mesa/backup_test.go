@@ -290,7 +290,7 @@ func TestABackupOfAnotherSchema(t *testing.T) {
 		works(t, slices.Concat([]string{"restore", path, "--replace", "--yes"}, flags)...)
 		execute(t, url, "DELETE FROM slow_statements")
 		execute(t, url, "INSERT INTO schema_migrations (name, applied_at) VALUES ('9999_x', '')")
-		if code, _, stderr := typed(t, append([]string{"backup", path + ".2"}, flags...)...); code != 1 || !strings.Contains(stderr, "newer version of mesa") {
+		if code, _, stderr := typed(t, append([]string{"backup", filepath.Join(filepath.Dir(path), "later.tar.zst")}, flags...)...); code != 1 || !strings.Contains(stderr, "newer version of mesa") {
 			t.Errorf("backup: %d %s", code, stderr)
 		}
 	})

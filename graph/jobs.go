@@ -150,6 +150,7 @@ func followJob[T any](ctx context.Context, r *Resolver, id mesa.JobID, tell func
 				now, err = tell(ctx, actor, newer)
 			}
 			if err != nil {
+				r.endOf(ctx, err)
 				return
 			}
 		}

@@ -84,8 +84,14 @@ func (r *Resolver) myReports(ctx context.Context) (<-chan *mesa.ReportRun, error
 		leave()
 		return nil, err
 	}
-	m := &merged{r: r, out: make(chan *mesa.ReportRun), followed: map[mesa.ReportID]bool{}, leave: func() {
-		if _, err := r.DB.Actor(ctx, token); err != nil {
+	m := &merged{r: r, out: make(chan *mesa.ReportRun), followed: map[mesa.ReportID]bool{}, end: func(why error) {
+		if why == nil {
+			_, why = r.DB.Actor(ctx, token)
+		}
+		if why != nil {
+			r.endOf(ctx, why)
+		}
+		if why != nil || endingOf(ctx).broken.Load() {
 			leave()
 		}
 	}}
@@ -96,9 +102,12 @@ func (r *Resolver) myReports(ctx context.Context) (<-chan *mesa.ReportRun, error
 		for _, id := range live {
 			m.follow(ctx, id)
 		}
-		for e := range requested {
-			m.leave()
-			m.follow(ctx, mesa.ReportID(e.ObjectID))
+		for ctx.Err() == nil {
+			e, err := requested.Next()
+			m.end(err)
+			if err == nil {
+				m.follow(ctx, mesa.ReportID(e.ObjectID))
+			}
 		}
 	}()
 	return m.out, nil
@@ -109,7 +118,7 @@ type merged struct {
 	r        *Resolver
 	out      chan *mesa.ReportRun
 	followed map[mesa.ReportID]bool
-	leave    func() // ends all when the subscriber's rights are gone
+	end      func(error) // ends all when there is a reason to, what is told of a run broke off, or nobody holds the subscriber's token
 	running  sync.WaitGroup
 }
 
@@ -119,8 +128,12 @@ func (m *merged) follow(ctx context.Context, id mesa.ReportID) {
 	}
 	m.followed[id] = true
 	updates, err := m.r.reportUpdates(ctx, id)
-	if err != nil {
+	if mesa.CodeOf(err) == mesa.NotFound {
 		return // it is gone
+	}
+	if err != nil {
+		m.end(err)
+		return
 	}
 	m.running.Go(func() {
 		final := false
@@ -132,7 +145,7 @@ func (m *merged) follow(ctx context.Context, id mesa.ReportID) {
 			}
 		}
 		if !final {
-			m.leave()
+			m.end(nil)
 		}
 	})
 }

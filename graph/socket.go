@@ -290,6 +290,7 @@ func (s *socket) operate(op *socketOperation, a *asked) {
 		return
 	}
 	isSubscription := made.Operation.Operation == ast.Subscription
+	ctx, ending := withEnding(ctx)
 	responses, ctx := s.exec.DispatchOperation(ctx, made)
 	outcome := metrics.OK
 	if isSubscription {
@@ -305,6 +306,10 @@ func (s *socket) operate(op *socketOperation, a *asked) {
 	}
 	if isSubscription && s.isStopping() {
 		return // an end would keep the client from connecting again
+	}
+	if ending.broken.Load() {
+		s.close(tryAgain)
+		return
 	}
 	if isSubscription && op.ctx.Err() == nil {
 		s.identify(ctx, callerOf(ctx))

@@ -37,7 +37,8 @@ func (x *exchange) stream(ctx context.Context) {
 	pulse.Go(func() { events.keepAlive(ctx, stopped, cancel) })
 	defer pulse.Wait()
 	defer cancel()
-	responses, running := x.exec.DispatchOperation(ctx, op)
+	running, ending := withEnding(ctx)
+	responses, running := x.exec.DispatchOperation(running, op)
 	if op.Operation.Operation == ast.Subscription { // what comes has traces of its own
 		x.span.End(nil)
 		trace.Of(x.r.Context()).End(nil)
@@ -51,10 +52,12 @@ func (x *exchange) stream(ctx context.Context) {
 		x.measure()
 	}
 	select {
-	case <-stopped: // without an end the client knows that it should connect again, to another process
+	case <-stopped:
 	default:
-		events.complete()
-	}
+		if !ending.broken.Load() {
+			events.complete()
+		}
+	} // without an end the client knows that it should connect again, perhaps to another process
 }
 
 // events writes server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).

@@ -2,10 +2,13 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"sync/atomic"
 
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/graph/model"
+	"github.com/mesapartes/mesa/internal/bus"
 	"github.com/mesapartes/mesa/internal/trace"
 	"github.com/mesapartes/mesa/mesa"
 )
@@ -52,7 +55,8 @@ func skip(err error) error {
 	return err
 }
 
-// follow turns events into messages until the reader leaves, the server stops or the subscriber's rights are gone.
+// follow turns events into messages until the reader leaves, the server stops or the subscriber's rights are gone. It breaks off when the reader
+// is too far behind or the world cannot be read.
 func follow[T any](ctx context.Context, r *Resolver, want func(*mesa.Event) bool, tell func(context.Context, *db.View, *mesa.Event) (*T, error)) (<-chan *T, error) {
 	token := callerOf(ctx).token
 	events, err := r.Feed.Follow(ctx, want)
@@ -62,9 +66,14 @@ func follow[T any](ctx context.Context, r *Resolver, want func(*mesa.Event) bool
 	out := make(chan *T)
 	go func() {
 		defer close(out)
-		for e := range events {
-			message, err := messageOf(ctx, r, token, e, tell)
+		for {
+			e, err := events.Next()
+			var message *T
+			if err == nil {
+				message, err = messageOf(ctx, r, token, e, tell)
+			}
 			if err != nil {
+				r.endOf(ctx, err)
 				return
 			}
 			if message == nil {
@@ -89,4 +98,35 @@ func messageOf[T any](ctx context.Context, r *Resolver, token string, e *mesa.Ev
 		return nil, err
 	}
 	return tell(ctx, r.DB.View(actor), e)
+}
+
+// ending is how a subscription ended: what broke off is not complete, and its client should ask again.
+type ending struct{ broken atomic.Bool }
+
+type endingKey struct{}
+
+// withEnding makes a context for a subscription in which it can be seen how it ended.
+func withEnding(ctx context.Context) (context.Context, *ending) {
+	e := new(ending)
+	return context.WithValue(ctx, endingKey{}, e), e
+}
+
+// endOf notes why a subscription ends: it breaks off unless the reader left, the server stops, or there is nothing left that the reader may see.
+func (r *Resolver) endOf(ctx context.Context, why error) {
+	switch mesa.CodeOf(why) {
+	case mesa.NotFound, mesa.Forbidden, mesa.Unauthenticated:
+		return
+	}
+	if ctx.Err() != nil || errors.Is(why, bus.ErrEnded) {
+		return
+	}
+	r.Log.WarnContext(ctx, "subscription broke off", "error", why)
+	endingOf(ctx).broken.Store(true)
+}
+
+func endingOf(ctx context.Context) *ending {
+	if e, ok := ctx.Value(endingKey{}).(*ending); ok {
+		return e
+	}
+	return new(ending) // nobody looks
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
 
+	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/mesa"
 )
@@ -40,6 +42,7 @@ func (w *world) listening(t *testing.T) *httptest.Server {
 type stream struct {
 	messages <-chan message
 	close    func()
+	how      *string // it ended, once messages is closed: "complete", the code of the socket, "" for a stream that broke off
 }
 
 type message struct {
@@ -81,13 +84,14 @@ func overWebSocket(t *testing.T, server *httptest.Server, token, query string, v
 		t.Fatalf("%+v, %v", ack, err)
 	}
 	send(map[string]any{"id": "1", "type": "subscribe", "payload": map[string]any{"query": query, "variables": variables}})
-	out, done := make(chan message, 100), make(chan struct{})
+	out, done, how := make(chan message, 100), make(chan struct{}), new(string)
 	go func() {
 		defer close(done)
 		defer close(out)
 		for {
 			var f frame
 			if err := wsjson.Read(ctx, conn, &f); err != nil {
+				*how = strconv.Itoa(int(websocket.CloseStatus(err)))
 				return
 			}
 			switch f.Type {
@@ -103,6 +107,7 @@ func overWebSocket(t *testing.T, server *httptest.Server, token, query string, v
 				_ = json.Unmarshal(f.Payload, &errs)
 				out <- message{nil, errs}
 			case "complete":
+				*how = f.Type
 				return
 			case "ping":
 				send(map[string]any{"type": "pong"})
@@ -115,7 +120,7 @@ func overWebSocket(t *testing.T, server *httptest.Server, token, query string, v
 		<-done
 	}
 	t.Cleanup(closing)
-	return stream{out, closing}
+	return stream{out, closing, how}
 }
 
 // overSSE subscribes by server-sent events; the token goes into the header.
@@ -139,7 +144,7 @@ func overSSE(t *testing.T, server *httptest.Server, token, query string, variabl
 	if kind := res.Header.Get("Content-Type"); kind != "text/event-stream" {
 		t.Fatalf("%s of %s", res.Status, kind)
 	}
-	out, done := make(chan message, 100), make(chan struct{})
+	out, done, how := make(chan message, 100), make(chan struct{}), new(string)
 	go func() {
 		defer close(done)
 		defer close(out)
@@ -148,6 +153,7 @@ func overSSE(t *testing.T, server *httptest.Server, token, query string, variabl
 			data, isData := strings.CutPrefix(lines.Text(), "data: ")
 			if !isData {
 				if lines.Text() == "event: complete" {
+					*how = "complete"
 					return
 				}
 				continue
@@ -166,7 +172,7 @@ func overSSE(t *testing.T, server *httptest.Server, token, query string, variabl
 		<-done
 	}
 	t.Cleanup(closing)
-	return stream{out, closing}
+	return stream{out, closing, how}
 }
 
 // patience is how long a test waits for what must come.
@@ -421,6 +427,78 @@ func TestASubscriptionEndsWithTheRights(t *testing.T) {
 					w.note(t, doc.ID, "after the end")
 					s.ended(t)
 				})
+			}
+		}
+	})
+}
+
+// happen appends events about a document.
+func (w *world) happen(t *testing.T, id mesa.DocumentID, n int, what mesa.EventType, who *mesa.Actor) {
+	t.Helper()
+	err := w.db.InTx(t.Context(), func(tx *db.Tx) error {
+		events := make([]*mesa.Event, n)
+		for i := range events {
+			events[i] = mesa.NewEvent(tx.IDs(), who, tx.Now(), what)
+			events[i].DocumentID, events[i].Text = id, "Sucedió"
+		}
+		return tx.AppendEvents(t.Context(), events)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A quick reader hears of all that one transaction did.
+func TestMuchAtOnceIsTold(t *testing.T) {
+	eachInstitution(t, func(t *testing.T, url string) {
+		for name, subscribe := range transports {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				w := open(t, url)
+				doc := w.register(t, "mesa1", mesa.Public)
+				s := subscribe(t, w.listening(t), w.token("mesa1"), documentChanged, map[string]any{"id": doc.ID})
+				w.awake(t, s, doc.ID)
+				w.happen(t, doc.ID, 300, mesa.DocumentDueSoon, mesa.System(nil, "mesa"))
+				for n := range 300 {
+					if _, ok := s.next(t); !ok {
+						t.Fatalf("ended (%s) after %d messages", *s.how, n)
+					}
+				}
+			})
+		}
+	})
+}
+
+// What the server cannot go on with is not complete: clients connect again.
+func TestASubscriptionThatBreaksOffIsNotComplete(t *testing.T) {
+	eachInstitution(t, func(t *testing.T, url string) {
+		for how, subscribe := range map[string]func(*testing.T, *httptest.Server, string, string, map[string]any) stream{"1013": overWebSocket, "": overSSE} {
+			for _, query := range []string{documentChanged, `subscription { myReportsUpdated { id } }`} {
+				w := open(t, url)
+				doc, token := w.register(t, "jefe.mesa", mesa.Public), w.token("jefe.mesa")
+				w.requestReport(t, "jefe.mesa", 1)
+				s := subscribe(t, w.listening(t), token, query, map[string]any{"id": doc.ID})
+				what := mesa.ReportRequested
+				if query == documentChanged {
+					what = mesa.DocumentDueSoon
+					w.awake(t, s, doc.ID)
+				} else if _, ok := s.next(t); !ok { // the report that was asked for
+					t.Fatal(*s.how)
+				}
+				who := w.actor("jefe.mesa")
+				execute(t, url, "ALTER TABLE sessions RENAME TO sessions_away")
+				for ended := false; !ended; {
+					w.happen(t, doc.ID, 1, what, who)
+					select {
+					case _, more := <-s.messages:
+						ended = !more
+					case <-time.After(50 * time.Millisecond):
+					}
+				}
+				execute(t, url, "ALTER TABLE sessions_away RENAME TO sessions")
+				if *s.how != how || !strings.Contains(w.log.String(), "subscription broke off") {
+					t.Errorf("%s ended with %q\n%s", query, *s.how, w.log.String())
+				}
 			}
 		}
 	})

@@ -14,7 +14,7 @@ import (
 const (
 	pollEvery   = time.Second // finds what other processes committed
 	batch       = 500
-	maxBehind   = 256 // events that a follower may leave unread
+	maxBehind   = 4_000 // events that a follower may leave unread
 	afterFailed = 2 * time.Second
 )
 
@@ -28,7 +28,7 @@ type Feed struct {
 	log *slog.Logger
 
 	mu        sync.Mutex
-	followers map[*follower]bool
+	followers map[*Follower]bool
 	running   bool
 	stopped   bool
 	wg        sync.WaitGroup
@@ -36,35 +36,29 @@ type Feed struct {
 	cancel    context.CancelFunc
 }
 
-type follower struct {
-	want func(*mesa.Event) bool
-	out  chan *mesa.Event
-}
-
 // New makes a feed; it does nothing until somebody follows.
 func New(database *db.DB, log *slog.Logger) *Feed {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Feed{db: database, log: log, followers: map[*follower]bool{}, ctx: ctx, cancel: cancel}
+	return &Feed{db: database, log: log, followers: map[*Follower]bool{}, ctx: ctx, cancel: cancel}
 }
 
-// Follow sends the wanted events that commit from now on. On PostgreSQL one that committed just before comes, too, when a transaction that
-// began earlier still ran: only then is it certain (see db/events.go). The channel is closed when ctx ends, when the feed stops, and when the
-// follower is so far behind that it should read anew: it is let go rather than waited for.
-func (f *Feed) Follow(ctx context.Context, want func(*mesa.Event) bool) (<-chan *mesa.Event, error) {
-	fol := &follower{want: want, out: make(chan *mesa.Event, maxBehind)}
+// Follow hands out the wanted events that commit from now on, until ctx ends, the feed stops or the follower is too far behind. On PostgreSQL one
+// that committed just before comes, too, when a transaction that began earlier still ran: only then is it certain (see db/events.go).
+func (f *Feed) Follow(ctx context.Context, want func(*mesa.Event) bool) (*Follower, error) {
+	fol := &Follower{want: want, news: make(chan struct{}, 1)}
 	if err := f.add(ctx, fol); err != nil {
 		return nil, err
 	}
-	context.AfterFunc(ctx, func() { f.drop(fol) })
-	return fol.out, nil
+	context.AfterFunc(ctx, func() { f.drop(fol, ErrEnded) })
+	return fol, nil
 }
 
 // add enters a follower; the first one starts the tail at the present end, before Follow returns, so that nothing is missed.
-func (f *Feed) add(ctx context.Context, fol *follower) error {
+func (f *Feed) add(ctx context.Context, fol *Follower) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.stopped {
-		close(fol.out)
+		fol.end(ErrEnded)
 		return nil
 	}
 	if !f.running {
@@ -80,13 +74,11 @@ func (f *Feed) add(ctx context.Context, fol *follower) error {
 	return nil
 }
 
-func (f *Feed) drop(fol *follower) {
+func (f *Feed) drop(fol *Follower, why error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.followers[fol] {
-		delete(f.followers, fol)
-		close(fol.out)
-	}
+	delete(f.followers, fol)
+	fol.end(why)
 }
 
 // run tails until the last follower has gone.
@@ -142,14 +134,8 @@ func (f *Feed) forward(at *db.Tail) (more bool, err error) {
 	for _, e := range events {
 		*at = db.Tail{Tx: e.Tx, Seq: e.Seq}
 		for fol := range f.followers {
-			if !fol.want(e) {
-				continue
-			}
-			select {
-			case fol.out <- e:
-			default: // too far behind
+			if fol.want(e) && !fol.add(e) {
 				delete(f.followers, fol)
-				close(fol.out)
 			}
 		}
 	}
@@ -168,17 +154,17 @@ func (f *Feed) confirm(events []*mesa.Event) error {
 	return f.Confirm(f.ctx, ids)
 }
 
-// Stopped is closed when the feed stops, before any follower's channel is, so that a follower can tell the end of the process from its own.
+// Stopped is closed when the feed stops, before any follower ends, so that one can tell the end of the process from its own.
 func (f *Feed) Stopped() <-chan struct{} { return f.ctx.Done() }
 
-// Stop closes every follower's channel and ends the tail. It can be called twice.
+// Stop ends every follower and the tail. It can be called twice.
 func (f *Feed) Stop() {
 	f.cancel()
 	f.mu.Lock()
 	f.stopped = true
 	for fol := range f.followers {
 		delete(f.followers, fol)
-		close(fol.out)
+		fol.end(ErrEnded)
 	}
 	f.mu.Unlock()
 	f.wg.Wait()

@@ -2,6 +2,7 @@ package bus_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -51,13 +52,22 @@ func note(t *testing.T, database *db.DB, text string) {
 
 func everything(*mesa.Event) bool { return true }
 
-func follow(t *testing.T, ctx context.Context, feed *bus.Feed, want func(*mesa.Event) bool) <-chan *mesa.Event {
+func follow(t *testing.T, ctx context.Context, feed *bus.Feed, want func(*mesa.Event) bool) *bus.Follower {
 	t.Helper()
 	events, err := feed.Follow(ctx, want)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return events
+}
+
+func next(t *testing.T, f *bus.Follower) *mesa.Event {
+	t.Helper()
+	e, err := f.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 func TestFollowersGetWhatEitherProcessCommits(t *testing.T) {
@@ -73,14 +83,14 @@ func TestFollowersGetWhatEitherProcessCommits(t *testing.T) {
 		writers.Wait()
 		seen := map[string]int{}
 		for range 20 {
-			seen[(<-all).Text]++
+			seen[next(t, all).Text]++
 		}
 		for i := range 20 {
 			if seen[fmt.Sprint(i)] != 1 {
 				t.Errorf("event %d came %d times: %v", i, seen[fmt.Sprint(i)], seen)
 			}
 		}
-		if e := <-some; e.Text != "7" {
+		if e := next(t, some); e.Text != "7" {
 			t.Errorf("got %s, which was not wanted", e.Text)
 		}
 	})
@@ -91,13 +101,13 @@ func TestAFollowerWhoLeavesIsLetGo(t *testing.T) {
 		ctx, leave := context.WithCancel(t.Context())
 		first := follow(t, ctx, feed, everything)
 		leave()
-		if _, open := <-first; open {
-			t.Error("the channel of who left is still open")
+		if _, err := first.Next(); !errors.Is(err, bus.ErrEnded) {
+			t.Errorf("who left is still told: %v", err)
 		}
 		note(t, one, "unseen")
 		second := follow(t, t.Context(), feed, func(e *mesa.Event) bool { return e.Text == "seen" }) // it starts again
 		note(t, one, "seen")
-		if e := <-second; e.Text != "seen" {
+		if e := next(t, second); e.Text != "seen" {
 			t.Errorf("got %s", e.Text)
 		}
 	})
@@ -108,25 +118,21 @@ func TestWhoIsTooFarBehindIsLetGoAndOthersAreNot(t *testing.T) {
 		slow := follow(t, t.Context(), feed, everything)
 		done := follow(t, t.Context(), feed, func(e *mesa.Event) bool { return e.Text == "last" })
 		err := one.InTx(t.Context(), func(tx *db.Tx) error {
-			events := make([]*mesa.Event, 700)
+			events := make([]*mesa.Event, 4_200)
 			for i := range events {
 				events[i] = mesa.NewEvent(tx.IDs(), &mesa.Actor{Kind: mesa.ActorSystem, Name: "test"}, tx.Now(), mesa.DataSeeded)
 			}
-			events[699].Text = "last"
+			events[4_199].Text = "last"
 			return tx.AppendEvents(t.Context(), events)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e := <-done; e.Text != "last" {
+		if e := next(t, done); e.Text != "last" {
 			t.Errorf("got %q", e.Text)
 		}
-		n := 0
-		for range slow {
-			n++
-		}
-		if n != 256 {
-			t.Errorf("the slow one got %d events before it was let go", n)
+		if _, err := slow.Next(); !errors.Is(err, bus.ErrBehind) {
+			t.Errorf("the slow one was not let go: %v", err)
 		}
 	})
 }
@@ -136,11 +142,10 @@ func TestStopEndsEverything(t *testing.T) {
 		events := follow(t, t.Context(), feed, everything)
 		feed.Stop()
 		feed.Stop()
-		if _, open := <-events; open {
-			t.Error("a follower is still served")
-		}
-		if _, open := <-follow(t, t.Context(), feed, everything); open {
-			t.Error("a stopped feed serves a new follower")
+		for _, f := range []*bus.Follower{events, follow(t, t.Context(), feed, everything)} {
+			if _, err := f.Next(); !errors.Is(err, bus.ErrEnded) {
+				t.Errorf("a follower is still served: %v", err)
+			}
 		}
 	})
 }

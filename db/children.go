@@ -32,8 +32,11 @@ var derivationsOf = child[mesa.DocumentID, mesa.Derivation]{
 	parent: func(l *mesa.Derivation) mesa.DocumentID { return l.DocumentID }, value: func(l *mesa.Derivation) any { return l.ID },
 }
 
+// shownEvent is EventType.IsShown.
+const shownEvent = "(type LIKE 'document.%' OR type LIKE 'derivation.%' OR type LIKE 'exchange.%')"
+
 var timelineOf = child[mesa.DocumentID, mesa.Event]{
-	table: "events", key: "document_id", where: "(type LIKE 'document.%' OR type LIKE 'derivation.%' OR type LIKE 'exchange.%')",
+	table: "events", key: "document_id", where: shownEvent,
 	keyset: keyset{name: "timeline", keys: []key{{"seq", numberKey}}},
 	parent: func(e *mesa.Event) mesa.DocumentID { return e.DocumentID }, value: func(e *mesa.Event) any { return e.Seq },
 }

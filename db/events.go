@@ -57,10 +57,10 @@ func (db *DB) completeAfter(ctx context.Context, from bun.IDB, t Tail, limit int
 	return events, nil
 }
 
-// EventsByID finds events about visible documents; the others are missing from the map.
+// EventsByID finds what timelines of visible documents show; the others are missing from the map.
 func (v *View) EventsByID(ctx context.Context, ids []mesa.EventID) (map[mesa.EventID]*mesa.Event, error) {
 	var rows []*mesa.Event
-	q := v.idb.NewSelect().Model(&rows).Join("JOIN documents AS document ON document.id = event.document_id").Where("event.id IN (?)", bun.List(ids))
+	q := v.idb.NewSelect().Model(&rows).Join("JOIN documents AS document ON document.id = event.document_id").Where("event.id IN (?)", bun.List(ids)).Where(shownEvent)
 	if err := v.visible(q).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("events by id: %w", err)
 	}

@@ -172,11 +172,14 @@ func (r *mutationResolver) UnwatchDocument(ctx context.Context, input desk.Watch
 }
 
 func (r *queryResolver) Documents(ctx context.Context, filter *mesa.DocumentFilter, orderBy *mesa.DocumentOrder, first *int, after *string, last *int, before *string) (*model.DocumentConnection, error) {
-	order := mesa.LatestFirst
+	order, f := mesa.LatestFirst, deref(filter)
 	if orderBy != nil {
 		order = *orderBy
 	}
-	s, err := viewOf(ctx).Documents(ctx, deref(filter), order, page(ctx, first, last, after, before))
+	if err := f.Check(); err != nil {
+		return nil, err
+	}
+	s, err := viewOf(ctx).Documents(ctx, f, order, page(ctx, first, last, after, before))
 	if err != nil {
 		return nil, err
 	}

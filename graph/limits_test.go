@@ -3,11 +3,13 @@ package graph_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mesapartes/mesa/internal/testkit"
+	"github.com/mesapartes/mesa/mesa"
 )
 
 // What would cost more than an operation may is refused before anything is looked up.
@@ -138,4 +140,37 @@ func TestErrorsDoNotHelpToGuess(t *testing.T) {
 	if suggested < 4 {
 		t.Errorf("in development %d of %d guesses are helped", suggested, len(guesses))
 	}
+}
+
+// A filter with long lists is refused, one with as much as is allowed works on both databases.
+func TestListsInFiltersHaveABound(t *testing.T) {
+	eachInstitution(t, func(t *testing.T, url string) {
+		w := open(t, url)
+		lists := 0
+		for _, field := range schema.Types["DocumentFilter"].Fields {
+			if field.Type.Elem == nil {
+				continue
+			}
+			lists++
+			value := "x"
+			if enum := schema.Types[field.Type.Elem.NamedType]; len(enum.EnumValues) > 0 {
+				value = enum.EnumValues[0].Name
+			}
+			ask := func(n int) answer {
+				return w.ask(t, request{
+					query:     `query($filter: DocumentFilter!) { documents(filter: $filter, first: 1) { totalCount } }`,
+					variables: map[string]any{"filter": map[string]any{field.Name: slices.Repeat([]string{value}, n)}}, token: w.token("admin"),
+				})
+			}
+			if a := ask(mesa.MaxFilterValues); len(a.errors) > 0 {
+				t.Errorf("%s: %s", field.Name, a.body)
+			}
+			if a := ask(mesa.MaxFilterValues + 1); codeOf(a) != string(mesa.LimitExceeded) || lookUp(a.errors[0], "extensions.field") != "filter."+field.Name {
+				t.Errorf("%s: %s", field.Name, a.body)
+			}
+		}
+		if lists < 9 {
+			t.Errorf("only %d lists", lists)
+		}
+	})
 }

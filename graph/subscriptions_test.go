@@ -21,6 +21,7 @@ import (
 
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
+	"github.com/mesapartes/mesa/internal/testkit"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -446,6 +447,30 @@ func (w *world) happen(t *testing.T, id mesa.DocumentID, n int, what mesa.EventT
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// By its id an event is found that timelines show, and no other.
+func TestEventsForTheAuditorAreNoNodes(t *testing.T) {
+	eachInstitution(t, func(t *testing.T, url string) {
+		w := open(t, url)
+		doc := w.register(t, "mesa1", mesa.Public)
+		if _, err := w.desk.Watch(t.Context(), w.actor("mesa1"), desk.WatchDocumentInput{DocumentID: doc.ID}, false); err != nil {
+			t.Fatal(err)
+		}
+		testkit.Certain(t, w.db)
+		events, err := w.db.EventsAfter(t.Context(), db.Tail{}, 100_000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			if e.DocumentID == doc.ID {
+				a := w.must(t, request{query: `query($id: ID!) { node(id: $id) { id } }`, variables: map[string]any{"id": e.ID}, token: w.token("mesa2")})
+				if shown := lookUp(any(a.data), "node.id") != nil; shown != e.Type.IsShown() {
+					t.Errorf("%s: %s", e.Type, a.body)
+				}
+			}
+		}
+	})
 }
 
 // A quick reader hears of all that one transaction did.

@@ -35,6 +35,25 @@ type DocumentFilter struct {
 // IsZero says that nothing is filtered.
 func (f DocumentFilter) IsZero() bool { return reflect.ValueOf(f).IsZero() }
 
+// MaxFilterValues is how many values a list in a filter has at most.
+const MaxFilterValues = 100
+
+// Check tells which list has too many values.
+func (f DocumentFilter) Check() error {
+	for _, list := range []struct {
+		field  string
+		values int
+	}{
+		{"states", len(f.States)}, {"types", len(f.Types)}, {"categories", len(f.Categories)}, {"priorities", len(f.Priorities)}, {"channels", len(f.Channels)},
+		{"tagsAny", len(f.TagsAny)}, {"tagsAll", len(f.TagsAll)}, {"lights", len(f.Lights)}, {"confidentiality", len(f.Confidentiality)},
+	} {
+		if list.values > MaxFilterValues {
+			return Fail(LimitExceeded, "filter."+list.field, "Se admiten %d elementos como máximo.", MaxFilterValues).With("limit", MaxFilterValues)
+		}
+	}
+	return nil
+}
+
 // DateRange is a period of dates, both ends inclusive; a zero end is open.
 type DateRange struct{ From, To Date }
 

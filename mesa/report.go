@@ -131,6 +131,11 @@ func (p *ReportParameters) Check(info *ReportInfo) error {
 			return Invalid(given.field, "Este reporte no admite ese parámetro.")
 		}
 	}
+	if p.Filter != nil {
+		if err := p.Filter.Check(); err != nil {
+			return err
+		}
+	}
 	switch {
 	case !p.From.IsZero() && !p.To.IsZero() && p.From > p.To:
 		return Invalid("period.from", "El periodo empieza después de terminar.")

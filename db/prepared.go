@@ -3,6 +3,8 @@ package db
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -28,6 +30,9 @@ func prepared[T any](ctx context.Context, db *DB, idb bun.IDB, text string, args
 	}
 	begun := time.Now()
 	rows, err = query[T](ctx, db, numbered(text), args)
+	if errors.Is(err, driver.ErrBadConn) && ctx.Err() == nil {
+		return plain() // on another connection; what reads can be asked twice
+	}
 	switch pgCode(err) {
 	case "26000", "42P05": // there is no such statement here, or somebody else's has its name
 		if db.unprepared.CompareAndSwap(false, true) {
@@ -41,7 +46,7 @@ func prepared[T any](ctx context.Context, db *DB, idb bun.IDB, text string, args
 	return rows, err
 }
 
-// query reads rows of T by a statement with $1, $2….
+// query reads rows of T by a statement with $1, $2…; the error is driver.ErrBadConn when the connection was lost, as by a restart of PostgreSQL.
 func query[T any](ctx context.Context, db *DB, text string, args []any) (list []*T, err error) {
 	conn, err := db.read.Conn(ctx)
 	if err != nil {
@@ -49,11 +54,14 @@ func query[T any](ctx context.Context, db *DB, text string, args []any) (list []
 	}
 	defer conn.Close()
 	err = conn.Raw(func(c any) error {
-		found, err := c.(*stdlib.Conn).Conn().Query(ctx, text, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
-		if err != nil {
-			return err
+		conn := c.(*stdlib.Conn).Conn()
+		found, err := conn.Query(ctx, text, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
+		if err == nil {
+			list, err = decode[T](found, db.read)
 		}
-		list, err = decode[T](found, db.read)
+		if err != nil && conn.IsClosed() {
+			return fmt.Errorf("%w: %w", driver.ErrBadConn, err)
+		}
 		return err
 	})
 	return list, err

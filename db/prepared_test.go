@@ -103,6 +103,25 @@ func TestAPoolWithoutPreparedStatementsIsNoticed(t *testing.T) {
 	})
 }
 
+// PostgreSQL that was started again is asked on another connection.
+func TestALostConnectionIsNoError(t *testing.T) {
+	testkit.EachClone(t, "office", func(url string) { fillOffice(t, url) }, func(t *testing.T, url string) {
+		if !strings.HasPrefix(url, "postgres") {
+			return // there is none to lose
+		}
+		o := openOffice(t, url)
+		before := look(t, o.View(o.head))
+		err := openOffice(t, url).InTx(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.NewRaw("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").Exec(t.Context())
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, before, look(t, o.View(o.head)))
+	})
+}
+
 // A cursor that no list has given is refused, also with a number that its column cannot hold.
 func TestACursorHasWhatItsColumnsHold(t *testing.T) {
 	eachOffice(t, func(t *testing.T, o *office) {

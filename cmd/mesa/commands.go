@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -84,6 +86,12 @@ type seedCmd struct {
 
 // Run adds the data and says how far it is.
 func (c *seedCmd) Run(out *streams, s *settings) error {
+	if c.Documents < 1 {
+		return fmt.Errorf("--documents has to be at least 1, not %d", c.Documents)
+	}
+	if c.Months < 1 {
+		return fmt.Errorf("--months has to be at least 1, not %d", c.Months)
+	}
 	log := s.logger(out.stderr)
 	database, err := s.open(out.ctx, log)
 	if err != nil {
@@ -282,8 +290,11 @@ func (c *passwordUserCmd) Run(out *streams, s *settings) error {
 // readPassword reads the password of somebody's own choice.
 func readPassword() (string, error) {
 	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return "", fmt.Errorf("read the password from standard input: %w", err)
+	}
 	if line = strings.TrimRight(line, "\r\n"); line == "" {
-		return "", fmt.Errorf("no password on standard input: %v", err)
+		return "", errors.New("no password on the first line of standard input")
 	}
 	return line, nil
 }

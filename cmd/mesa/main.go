@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"syscall"
@@ -99,8 +100,12 @@ func loadEnvFile() error {
 	if path == "" {
 		return nil
 	}
-	if err := godotenv.Load(path); err != nil {
-		return fmt.Errorf("MESA_ENV_FILE: %w", errors.Unwrap(err))
+	err := godotenv.Load(path)
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("MESA_ENV_FILE: %w", failed)
+	}
+	if err != nil {
+		return fmt.Errorf("MESA_ENV_FILE: the lines of %s are not all KEY=VALUE", path) // the cause would quote secrets
 	}
 	return nil
 }

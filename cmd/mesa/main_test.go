@@ -95,6 +95,8 @@ func TestMistakesAreTold(t *testing.T) {
 		{[]string{"serve", "--manifests", "/nowhere/manifest.json"}, 1, "/nowhere/manifest.json"},
 		{[]string{"serve", "--documents", "require"}, 1, "no manifest"},
 		{[]string{"serve", "--documents", "some"}, 2, "require"},
+		{[]string{"seed", "--months=-3"}, 1, "--months"},
+		{[]string{"seed", "--documents=0"}, 1, "--documents"},
 		{[]string{"apikey", "create", "--name", "ERP"}, 2, "--scope"},
 		{[]string{"apikey", "revoke"}, 2, "--id"},
 		{[]string{"backup", filepath.Join(dir, "b")}, 1, "nothing to back up"},
@@ -146,9 +148,37 @@ func TestSettingsFromAFile(t *testing.T) {
 	if stdout := works(t, "config", "--max-conns", "9"); !strings.Contains(stdout, "MESA_MODE=production\n") || !strings.Contains(stdout, "MESA_DATABASE_CONNECTIONS=9\n") {
 		t.Errorf("file, then flag:\n%s", stdout)
 	}
-	t.Setenv("MESA_ENV_FILE", file+"x")
-	if code, _, stderr := typed(t, "config"); code != 2 || !strings.Contains(stderr, "MESA_ENV_FILE") {
-		t.Errorf("a file that is not there: %d %s", code, stderr)
+	malformed := filepath.Join(t.TempDir(), "malformed.env")
+	if err := os.WriteFile(malformed, []byte("MESA_MODE=production\nsecret here\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, says := range map[string]string{file + "x": "no such file", malformed: "not all KEY=VALUE", t.TempDir(): "is a directory"} {
+		t.Setenv("MESA_ENV_FILE", path)
+		code, _, stderr := typed(t, "config")
+		if code != 2 || !strings.Contains(stderr, "MESA_ENV_FILE") || !strings.Contains(stderr, path) || !strings.Contains(stderr, says) || strings.Contains(stderr, "secret") {
+			t.Errorf("%s: %d %s", path, code, stderr)
+		}
+	}
+}
+
+func TestAPasswordIsReadFromStandardInput(t *testing.T) {
+	before := os.Stdin
+	defer func() { os.Stdin = before }()
+	for text, want := range map[string]string{"": "", "\n": "", "own password\r\nmore\n": "own password", "unended": "unended"} {
+		path := filepath.Join(t.TempDir(), "stdin")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		os.Stdin = file
+		got, err := readPassword()
+		file.Close()
+		if got != want || (err == nil) != (want != "") || err != nil && err.Error() != "no password on the first line of standard input" {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -31,7 +32,7 @@ func (c *Cache) WaitForRedis(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("not using Redis: %w", errors.Join(why, ctx.Err()))
+			return fmt.Errorf("not using Redis: %w", cmp.Or(why, ctx.Err()))
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/internal/demo"
+	"github.com/mesapartes/mesa/internal/verify"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -123,7 +124,8 @@ func (c *seedCmd) Run(out *streams, s *settings) error {
 	})
 	database.cache.Linger(out.ctx)
 	fmt.Fprintln(out.stderr)
-	fmt.Fprintf(out.stdout, "added %d documents, %d derivations and %d events in %s\n", done.Documents, done.Derivations, done.Events, time.Since(began).Round(time.Millisecond))
+	fmt.Fprintf(out.stdout, "added %s, %s and %s in %s\n", verify.Count(done.Documents, "document"), verify.Count(done.Derivations, "derivation"),
+		verify.Count(done.Events, "event"), time.Since(began).Round(time.Millisecond))
 	return err
 }
 

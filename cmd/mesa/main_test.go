@@ -97,6 +97,10 @@ func TestMistakesAreTold(t *testing.T) {
 		{[]string{"serve", "--documents", "some"}, 2, "require"},
 		{[]string{"seed", "--months=-3"}, 1, "--months"},
 		{[]string{"seed", "--documents=0"}, 1, "--documents"},
+		{[]string{"serve", "--stop-timeout=-1s"}, 1, "MESA_STOP_TIMEOUT"},
+		{[]string{"serve", "--operation-timeout=-1s"}, 1, "MESA_OPERATION_TIMEOUT"},
+		{[]string{"serve", "--max-conns=-1"}, 1, "MESA_DATABASE_CONNECTIONS"},
+		{[]string{"serve", "--cache-mib=0"}, 1, "MESA_NO_CACHE"},
 		{[]string{"apikey", "create", "--name", "ERP"}, 2, "--scope"},
 		{[]string{"apikey", "revoke"}, 2, "--id"},
 		{[]string{"backup", filepath.Join(dir, "b")}, 1, "nothing to back up"},
@@ -161,6 +165,16 @@ func TestSettingsFromAFile(t *testing.T) {
 	}
 }
 
+func TestTheLogHasDurationsAsPeopleWriteThem(t *testing.T) {
+	for form, want := range map[string]string{"json": `"lease":"30s"`, "text": "lease=30s"} {
+		var log testkit.Output
+		(&settings{Log: form}).logger(&log).Info("working", "lease", 30*time.Second)
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("%s: %s", form, log.String())
+		}
+	}
+}
+
 func TestAPasswordIsReadFromStandardInput(t *testing.T) {
 	before := os.Stdin
 	defer func() { os.Stdin = before }()
@@ -205,7 +219,7 @@ func TestSettingUp(t *testing.T) {
 			t.Fatalf("user create printed %q", stdout)
 		}
 		for _, c := range []struct{ says, email, role, area string }{
-			{"correo", "nobody", "DESK_CLERK", "MP"}, {"rol", "b@example.org", "CLERK", "MP"}, {"área", "b@example.org", "ADMIN", "XX"}, {"", "ana@example.org", "ADMIN", "MP"},
+			{"email: The e-mail is not valid.", "nobody", "DESK_CLERK", "MP"}, {"There is no such role.", "b@example.org", "CLERK", "MP"}, {"area: There is no such area.", "b@example.org", "ADMIN", "XX"}, {"", "ana@example.org", "ADMIN", "MP"},
 		} {
 			code, _, stderr := typed(t, with("user", "create", "--email", c.email, "--name", "Beto", "--role", c.role, "--area", c.area)...)
 			if code != 1 || !strings.Contains(stderr, c.says) || strings.Contains(stderr, "UNIQUE") || strings.Contains(stderr, "SQLSTATE") {
@@ -228,6 +242,13 @@ func TestSettingUp(t *testing.T) {
 			if viewer := post(t, base, token, `{ viewer { user { email } } }`); !strings.Contains(viewer, "ana@example.org") {
 				t.Errorf("with the token of the command: %s", viewer)
 			}
+			if code, _, stderr := typed(t, with("cache", "stats", "--url", base)...); code != 1 || !strings.Contains(stderr, "there is no active administrator") {
+				t.Errorf("cache stats without an administrator: %d %s", code, stderr)
+			}
+			works(t, with("user", "grant", "--email", "ana@example.org", "--role", "ADMIN")...)
+			if stats := works(t, with("cache", "stats", "--url", base)...); !strings.Contains(stats, "  in memory, no Redis is configured\n  hits ") {
+				t.Errorf("cache stats without Redis: %s", stats)
+			}
 			stdout = works(t, with("user", "password", "--email", "ana@example.org")...)
 			if viewer := post(t, base, token, `{ viewer { user { email } } }`); !strings.Contains(viewer, "UNAUTHENTICATED") {
 				t.Errorf("a new password ends the sessions, but: %s", viewer)
@@ -246,10 +267,14 @@ func TestSettingUp(t *testing.T) {
 		if key == nil {
 			t.Fatalf("apikey create printed %q", stdout)
 		}
-		for _, c := range []struct{ says, scope, desk string }{{"mesa de partes", "documents:submit", "XX"}, {"alcance", "documents:write", "MP"}} {
+		for _, c := range []struct{ says, scope, desk string }{{"active desk", "documents:submit", "XX"}, {"no scope documents:write", "documents:write", "MP"}} {
 			if code, _, stderr := typed(t, with("apikey", "create", "--name", "ERP", "--scope", c.scope, "--desk", c.desk)...); code != 1 || !strings.Contains(stderr, c.says) {
 				t.Errorf("apikey create %+v: %d %s", c, code, stderr)
 			}
+		}
+		if code, _, stderr := typed(t, with("apikey", "create", "--name", "x", "--scope", "documents:write", "--desk", "MP")...); code != 1 ||
+			stderr != "mesa: VALIDATION_FAILED: name: Must have 2 to 100 characters. scopes.0: There is no scope documents:write.\n" {
+			t.Errorf("apikey create with two mistakes: %d %s", code, stderr)
 		}
 		list := func() string { return works(t, with("apikey", "list")...) }
 		if got := list(); !strings.HasPrefix(got, key[1]+"  "+key[2][:13]+`…  "ERP"  documents:submit,exchange:status  MP  created `) || !strings.Contains(got, "last used never, expires 2199-01-01T05:00:00Z\n") ||

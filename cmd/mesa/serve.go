@@ -60,6 +60,12 @@ func limitMemory() {
 // Run starts everything in order: database, schema, institution, desk, feed, workers, listener. The stop is its mirror.
 func (c *serveCmd) Run(out *streams, s *settings) error {
 	log := s.logger(out.stderr)
+	if c.StopTimeout < 0 {
+		return errors.New("MESA_STOP_TIMEOUT cannot be negative")
+	}
+	if c.OperationTimeout < 0 {
+		return errors.New("MESA_OPERATION_TIMEOUT cannot be negative: 0 is without end")
+	}
 	if err := web.CheckOrigins(c.Origins); err != nil {
 		return err
 	}

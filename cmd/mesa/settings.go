@@ -31,7 +31,7 @@ type settings struct {
 	RedisURL      string        `env:"MESA_REDIS_URL" help:"redis://:PASSWORD@HOST:6379/0 to share the cache and announce jobs between processes." secret:"url"`
 	RedisPrefix   string        `default:"mesa" env:"MESA_REDIS_PREFIX" help:"Beginning of every key in Redis: one for each database."`
 	NoCache       bool          `env:"MESA_NO_CACHE" help:"Keep no answers."`
-	CacheMiB      int64         `default:"64" env:"MESA_CACHE_MIB" help:"Memory for kept answers, in MiB."`
+	CacheMiB      int64         `name:"cache-mib" default:"64" env:"MESA_CACHE_MIB" help:"Memory for kept answers, in MiB."`
 	MaxConns      int           `default:"0" env:"MESA_DATABASE_CONNECTIONS" help:"Connections to PostgreSQL; 0 chooses by the number of processors."`
 	Files         string        `env:"MESA_FILES" help:"Where the files of reports are: a folder, or s3://ACCESS:SECRET@HOST/BUCKET/PREFIX?region=…&tls=false; default: files in the data folder." secret:"url"`
 	Keys          string        `env:"MESA_KEYS" help:"Keys that seal credentials and sign links, NAME:BASE64 of 32 bytes, separated by commas, the active one first; default: one is made in the data folder. All processes need the same." secret:"yes"`
@@ -62,11 +62,19 @@ func (s *settings) clock() (func() time.Time, error) {
 }
 
 func (s *settings) logger(w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: s.LogLevel}
+	options := &slog.HandlerOptions{Level: s.LogLevel, ReplaceAttr: readable}
 	if s.Log == "json" || s.Log == "auto" && s.Mode == "production" {
 		return slog.New(trace.Logged(slog.NewJSONHandler(w, options)))
 	}
 	return slog.New(trace.Logged(slog.NewTextHandler(w, options)))
+}
+
+// readable writes durations as people write them; JSON would have nanoseconds.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // databaseURL is the database in force; it makes the data folder when the database lies in it.
@@ -146,6 +154,9 @@ func (s *settings) open(ctx context.Context, log *slog.Logger) (*store, error) {
 	now, err := s.clock()
 	if err != nil {
 		return nil, err
+	}
+	if s.MaxConns < 0 {
+		return nil, errors.New("MESA_DATABASE_CONNECTIONS cannot be negative: 0 chooses by the number of processors")
 	}
 	url, err := s.databaseURL()
 	if err != nil {

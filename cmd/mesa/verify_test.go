@@ -203,7 +203,7 @@ func (i *installation) verbose(s *server) {
 		}
 		text, _ := io.ReadAll(res.Body)
 		res.Body.Close()
-		if sees := strings.Contains(string(text), "✓ queue: 1 workers"); res.StatusCode != http.StatusOK || sees != c.sees || !sees && string(text) != "ready\n" || !strings.HasSuffix(string(text), "ready\n") {
+		if sees := strings.Contains(string(text), "✓ queue: 1 worker"); res.StatusCode != http.StatusOK || sees != c.sees || !sees && string(text) != "ready\n" || !strings.HasSuffix(string(text), "ready\n") {
 			i.Errorf("%s with %q: %d\n%s", c.url, c.token, res.StatusCode, text)
 		}
 	}

@@ -277,11 +277,11 @@ func (in *Installation) workers(ctx context.Context) Result {
 	case len(s.alive) == 0:
 		return fail(startWorker, "no worker")
 	case s.oldest > waitsWell:
-		return fail("mesa jobs stats tells which; start more of mesa work", "%d workers, and a job waits for %s", len(s.alive), s.oldest)
+		return fail("mesa jobs stats tells which; start more of mesa work", "%s, and a job waits for %s", Count(len(s.alive), "worker"), s.oldest)
 	case len(s.paused) > 0:
-		return OK("%d workers, the oldest job waits for %s; paused: %s", len(s.alive), s.oldest, strings.Join(s.paused, ", "))
+		return OK("%s, the oldest job waits for %s; paused: %s", Count(len(s.alive), "worker"), s.oldest, strings.Join(s.paused, ", "))
 	}
-	return OK("%d workers, the oldest job waits for %s", len(s.alive), s.oldest)
+	return OK("%s, the oldest job waits for %s", Count(len(s.alive), "worker"), s.oldest)
 }
 
 // queue has a worker do a probe. Where nobody works, nobody waits and nobody was said to work, there is nothing to try.
@@ -308,13 +308,13 @@ func (in *Installation) queue(ctx context.Context) Result {
 	case errors.Is(err, context.DeadlineExceeded) && len(s.alive) == 0:
 		return fail(startWorker, "no worker: a job was not done within %s", short(took))
 	case errors.Is(err, context.DeadlineExceeded):
-		return fail("mesa jobs stats tells whether all are busy; else start mesa work again", "%d workers, and a job was not done within %s", len(s.alive), short(took))
+		return fail("mesa jobs stats tells whether all are busy; else start mesa work again", "%s, and a job was not done within %s", Count(len(s.alive), "worker"), short(took))
 	case err != nil:
 		return Failed(readLog, err)
 	case job.State != mesa.JobSucceeded:
 		return fail("mesa jobs show "+string(job.ID), "a job that does nothing ended as %s (%s)", job.State, job.ErrorCode)
 	}
-	return OK("a job was done in %s by %s; %d workers, the oldest job waits for %s", short(took), job.Worker, max(1, len(s.alive)), s.oldest)
+	return OK("a job was done in %s by %s; %s, the oldest job waits for %s", short(took), job.Worker, Count(max(1, len(s.alive)), "worker"), s.oldest)
 }
 
 // probe enqueues a job and waits for its end; one that nobody did in time is cancelled.

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -88,7 +89,7 @@ func TestMistakesAreTold(t *testing.T) {
 		{[]string{"migrate", "--database-url", "postgres://u:secret@ho st:1/x"}, 1, "not a valid"},
 		{[]string{"token", "--email", "x@example.org"}, 1, "mesa: "},
 		{[]string{"verify"}, 1, "✗ database and migrations"},
-		{[]string{"serve", "--addr", "256.0.0.1:0"}, 1, "cannot listen"},
+		{[]string{"serve", "--addr", "256.0.0.1:0"}, 1, "MESA_ADDR"},
 		{[]string{"serve", "--pprof-addr", "256.0.0.1:0"}, 1, "cannot listen for profiles"},
 		{[]string{"serve", "--origins", "*"}, 1, "https://app.example.org"},
 		{[]string{"serve", "--redis-url", "http://u:secret@x"}, 1, "redis://"},
@@ -115,6 +116,22 @@ func TestMistakesAreTold(t *testing.T) {
 		if strings.Contains(stdout+stderr, "secret") {
 			t.Errorf("mesa %s tells the password:\n%s%s", strings.Join(c.args, " "), stdout, stderr)
 		}
+	}
+}
+
+// A second server on an address does nothing to the database of its settings.
+func TestAnAddressInUseIsToldBeforeAnythingIsMade(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	dir := filepath.Join(t.TempDir(), "new")
+	if code, _, stderr := typed(t, "serve", "--demo", "--data-dir", dir, "--addr", listener.Addr().String()); code != 1 || !strings.Contains(stderr, "cannot listen (--addr or MESA_ADDR)") {
+		t.Errorf("serve: %d %s", code, stderr)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("the data folder: %v", err)
 	}
 }
 

@@ -83,9 +83,20 @@ func (s *settings) databaseURL() (string, error) {
 		return s.DatabaseURL, nil
 	}
 	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
-		return "", fmt.Errorf("data folder: %w", err)
+		return "", &wrongSetting{"MESA_DATA_DIR", fmt.Errorf("data folder: %w", err)}
 	}
-	return "sqlite://" + filepath.Join(s.DataDir, "mesa.db"), nil
+	return "sqlite://" + s.databaseFile(), nil
+}
+
+// databaseFile is the file that the database is, "" when it is none.
+func (s *settings) databaseFile() string {
+	if s.DatabaseURL == "" {
+		return filepath.Join(s.DataDir, "mesa.db")
+	}
+	if path, isFile := strings.CutPrefix(s.DatabaseURL, "sqlite://"); isFile {
+		return path
+	}
+	return ""
 }
 
 // fileStore is where the files of reports are.
@@ -149,14 +160,20 @@ func (s *store) watch(ctx context.Context) error {
 	return s.cache.Watch(ctx, s.DB)
 }
 
+// wrongSetting is why nothing can be opened with a setting.
+type wrongSetting struct {
+	name string
+	error
+}
+
 // open connects to the database and makes the cache. A command that shares its Redis with servers tells them of its changes.
 func (s *settings) open(ctx context.Context, log *slog.Logger) (*store, error) {
 	now, err := s.clock()
 	if err != nil {
-		return nil, err
+		return nil, &wrongSetting{"MESA_CLOCK", err}
 	}
 	if s.MaxConns < 0 {
-		return nil, errors.New("MESA_DATABASE_CONNECTIONS cannot be negative: 0 chooses by the number of processors")
+		return nil, &wrongSetting{"MESA_DATABASE_CONNECTIONS", errors.New("MESA_DATABASE_CONNECTIONS cannot be negative: 0 chooses by the number of processors")}
 	}
 	url, err := s.databaseURL()
 	if err != nil {
@@ -165,16 +182,16 @@ func (s *settings) open(ctx context.Context, log *slog.Logger) (*store, error) {
 	st := &store{}
 	if !s.NoCache {
 		if s.CacheMiB < 1 {
-			return nil, fmt.Errorf("the cache needs at least 1 MiB; MESA_NO_CACHE=true keeps no answers")
+			return nil, &wrongSetting{"MESA_CACHE_MIB", errors.New("the cache needs at least 1 MiB; MESA_NO_CACHE=true keeps no answers")}
 		}
 		st.cache, err = cache.New(cache.Options{Redis: s.RedisURL, Prefix: s.RedisPrefix, Version: graph.Version(build()), MemoryBytes: s.CacheMiB << 20, Log: log})
 		if err != nil {
-			return nil, err
+			return nil, &wrongSetting{"MESA_REDIS_URL", err}
 		}
 	}
 	if st.signals, err = jobs.NewSignals(s.RedisURL, s.RedisPrefix, log); err != nil {
 		st.cache.Close()
-		return nil, err
+		return nil, &wrongSetting{"MESA_REDIS_URL", err}
 	}
 	changed := func(c db.Change) { st.cache.Move(c.Tags, c.Entries) }
 	if st.cache == nil {

@@ -24,7 +24,7 @@ func (c *Cache) WaitForRedis(ctx context.Context) error {
 	defer cancel()
 	for {
 		c.link.mu.Lock()
-		state, why, changed := c.link.state, c.link.why, c.link.changed
+		state, changed := c.link.state, c.link.changed
 		c.link.mu.Unlock()
 		if state == Closed {
 			return nil
@@ -32,6 +32,9 @@ func (c *Cache) WaitForRedis(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
+			c.link.mu.Lock()
+			why := c.link.why // the latest
+			c.link.mu.Unlock()
 			return fmt.Errorf("not using Redis: %w", cmp.Or(why, ctx.Err()))
 		}
 	}

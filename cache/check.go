@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -23,7 +24,7 @@ func (c *Cache) WaitForRedis(ctx context.Context) error {
 	defer cancel()
 	for {
 		c.link.mu.Lock()
-		state, why, changed := c.link.state, c.link.why, c.link.changed
+		state, changed := c.link.state, c.link.changed
 		c.link.mu.Unlock()
 		if state == Closed {
 			return nil
@@ -31,7 +32,10 @@ func (c *Cache) WaitForRedis(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("not using Redis: %w", errors.Join(why, ctx.Err()))
+			c.link.mu.Lock()
+			why := c.link.why // the latest
+			c.link.mu.Unlock()
+			return fmt.Errorf("not using Redis: %w", cmp.Or(why, ctx.Err()))
 		}
 	}
 }

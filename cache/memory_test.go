@@ -366,7 +366,7 @@ func TestCheck(t *testing.T) {
 		redis := testkit.StartRedis(t)
 		redis.Kill()
 		n := start(t, migrated(t), cache.Options{Redis: redis.URL})
-		if _, err := n.cache.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "not using Redis") {
+		if _, err := n.cache.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "not using Redis: ") || !strings.Contains(err.Error(), "refused") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v", err)
 		}
 	})

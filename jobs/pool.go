@@ -34,7 +34,8 @@ const (
 	leaveAfter    = 3 * time.Second // how long a handler may take to stop before it is left behind
 )
 
-func (t Timing) withDefaults() Timing {
+// WithDefaults is the timing in force.
+func (t Timing) WithDefaults() Timing {
 	for _, d := range []struct {
 		value    *time.Duration
 		fallback time.Duration
@@ -53,7 +54,7 @@ func (t Timing) withDefaults() Timing {
 
 // Check says what is wrong with the timing.
 func (t Timing) Check() error {
-	t = t.withDefaults()
+	t = t.WithDefaults()
 	switch {
 	case t.Lease < time.Second:
 		return fmt.Errorf("a lease of %s is too short: at least 1s", t.Lease)
@@ -87,7 +88,7 @@ type Pool struct {
 func NewPool(database *db.DB, signals *Signals, handlers Handlers, timing Timing, log *slog.Logger) *Pool {
 	id := newWorkerID()
 	return &Pool{
-		db: database, signals: signals, handlers: handlers, timing: timing.withDefaults(), log: log.With("worker", id),
+		db: database, signals: signals, handlers: handlers, timing: timing.WithDefaults(), log: log.With("worker", id),
 		worker: mesa.Worker{ID: id, Host: host(), StartedAt: database.Now()}, running: map[mesa.JobID]*attempt{},
 		successes: make(chan success),
 	}

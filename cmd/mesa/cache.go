@@ -63,13 +63,22 @@ func (c *cacheStatsCmd) collect(ctx context.Context, s *settings, st *store) ([]
 }
 
 func printStats(w io.Writer, p cache.Stats) {
-	fmt.Fprintf(w, "%s  %s %s", p.Process, p.Backend, p.State)
-	if p.Problem != "" {
-		fmt.Fprintf(w, " (%s)", p.Problem)
-	}
-	fmt.Fprintf(w, "\n  hits %d, misses %d, bypasses %d, hit rate %.1f %%\n", p.Hits, p.Misses, p.Bypasses, 100*p.HitRate())
+	fmt.Fprintf(w, "%s  %s\n", p.Process, placeOf(p))
+	fmt.Fprintf(w, "  hits %d, misses %d, bypasses %d, hit rate %.1f %%\n", p.Hits, p.Misses, p.Bypasses, 100*p.HitRate())
 	fmt.Fprintf(w, "  entries %d, about %d KiB of %d KiB\n", p.Entries, p.Bytes>>10, p.MaxBytes>>10)
 	fmt.Fprintf(w, "  invalidations %d, changes nobody told of %d\n", p.Invalidations(), p.Found)
+}
+
+// placeOf says where a process keeps answers.
+func placeOf(p cache.Stats) string {
+	if p.Backend == "MEMORY" {
+		return "in memory, no Redis is configured"
+	}
+	place := map[cache.State]string{cache.Closed: "Redis in use", cache.Open: "Redis does not answer", cache.HalfOpen: "Redis is back, not in use yet"}[p.State]
+	if p.Problem != "" {
+		place += " (" + p.Problem + ")"
+	}
+	return place
 }
 
 const statsQuery = `{ cacheStats { backend state problem hits misses bypasses entries bytes maxBytes found invalidationsByTag { tag count } processes { name } } }`

@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/internal/demo"
+	"github.com/mesapartes/mesa/internal/verify"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -84,6 +87,12 @@ type seedCmd struct {
 
 // Run adds the data and says how far it is.
 func (c *seedCmd) Run(out *streams, s *settings) error {
+	if c.Documents < 1 {
+		return fmt.Errorf("--documents has to be at least 1, not %d", c.Documents)
+	}
+	if c.Months < 1 {
+		return fmt.Errorf("--months has to be at least 1, not %d", c.Months)
+	}
 	log := s.logger(out.stderr)
 	database, err := s.open(out.ctx, log)
 	if err != nil {
@@ -115,7 +124,8 @@ func (c *seedCmd) Run(out *streams, s *settings) error {
 	})
 	database.cache.Linger(out.ctx)
 	fmt.Fprintln(out.stderr)
-	fmt.Fprintf(out.stdout, "added %d documents, %d derivations and %d events in %s\n", done.Documents, done.Derivations, done.Events, time.Since(began).Round(time.Millisecond))
+	fmt.Fprintf(out.stdout, "added %s, %s and %s in %s\n", verify.Count(done.Documents, "document"), verify.Count(done.Derivations, "derivation"),
+		verify.Count(done.Events, "event"), time.Since(began).Round(time.Millisecond))
 	return err
 }
 
@@ -282,8 +292,11 @@ func (c *passwordUserCmd) Run(out *streams, s *settings) error {
 // readPassword reads the password of somebody's own choice.
 func readPassword() (string, error) {
 	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return "", fmt.Errorf("read the password from standard input: %w", err)
+	}
 	if line = strings.TrimRight(line, "\r\n"); line == "" {
-		return "", fmt.Errorf("no password on standard input: %v", err)
+		return "", errors.New("no password on the first line of standard input")
 	}
 	return line, nil
 }

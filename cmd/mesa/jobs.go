@@ -3,8 +3,10 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -34,6 +36,9 @@ type listJobsCmd struct {
 
 // Run prints a line for each job.
 func (c *listJobsCmd) Run(out *streams, s *settings) error {
+	if err := errors.Join(oneOf("--state", c.State, mesa.JobStates), oneOf("--kind", c.Kind, mesa.JobKinds)); err != nil {
+		return err
+	}
 	return withStore(out, s, func(st *store, _ *desk.Desk, _ *mesa.Actor) error {
 		page, err := st.Jobs(out.ctx, mesa.JobFilter{States: c.State, Kinds: c.Kind, Queues: c.Queue}, db.Page{First: &c.Limit})
 		if err != nil {
@@ -48,6 +53,16 @@ func (c *listJobsCmd) Run(out *streams, s *settings) error {
 		}
 		return w.Flush()
 	})
+}
+
+// oneOf refuses values of a flag that are none of those there are.
+func oneOf[T ~string](flag string, given, all []T) error {
+	for _, v := range given {
+		if !slices.Contains(all, v) {
+			return fmt.Errorf("%s cannot be %q: it is one of %v", flag, v, all)
+		}
+	}
+	return nil
 }
 
 // printJSON prints a value, indented.

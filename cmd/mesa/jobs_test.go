@@ -51,6 +51,8 @@ func TestLookingAfterJobs(t *testing.T) {
 		expect(`(?m)^ID +KIND .*\n`+job+` +DIAGNOSTIC +default +QUEUED +0 % +0 of 3 `, "jobs", "list")
 		expect(`^\{"ID":"`+job+`",.*\}\n$`, "jobs", "list", "--json", "--state", "QUEUED", "--kind", "DIAGNOSTIC", "--queue", "default")
 		expect(`^ID .*\n$`, "jobs", "list", "--state", "FAILED,RUNNING")
+		refused("one of [QUEUED RUNNING SUCCEEDED FAILED CANCELLED]", "jobs", "list", "--state", "FAILED,failed")
+		refused("REPORT", "jobs", "list", "--kind", "letters")
 		refused("job_nothing", "jobs", "show", "job_nothing")
 		expect(`^$`, "jobs", "pause", "default")
 		expect(`(?m)^default +1 +0 +0 +\S+ +true$`, "jobs", "stats")

@@ -6,13 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // the institution's time zone, on machines that have no data of zones
 
 	"github.com/alecthomas/kong"
 	"github.com/joho/godotenv"
+
+	"github.com/mesapartes/mesa/mesa"
 )
 
 // cli is the whole command line: settings that every command has, and one field per command.
@@ -87,10 +91,30 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		return 2
 	}
 	if err := command.Run(&streams{ctx, stdout, stderr}, &c.settings); err != nil {
-		fmt.Fprintln(stderr, "mesa:", err)
+		fmt.Fprintln(stderr, "mesa:", inEnglish(err))
 		return 1
 	}
 	return 0
+}
+
+// inEnglish is an error for an operator: what the desk refuses names the fields, and is not in the language of the desk.
+func inEnglish(err error) string {
+	e, ok := errors.AsType[*mesa.Error](err)
+	if !ok {
+		return err.Error()
+	}
+	violations := e.Violations
+	if len(violations) == 0 {
+		violations = []*mesa.Error{e}
+	}
+	text := string(e.Code) + ":"
+	for _, v := range violations {
+		if v.Field != "" {
+			text += " " + v.Field + ":"
+		}
+		text += " " + v.In("en")
+	}
+	return strings.Replace(err.Error(), e.Error(), text, 1)
 }
 
 // loadEnvFile adds the settings of a KEY=VALUE file to the environment; what is set already stays.
@@ -99,8 +123,12 @@ func loadEnvFile() error {
 	if path == "" {
 		return nil
 	}
-	if err := godotenv.Load(path); err != nil {
-		return fmt.Errorf("MESA_ENV_FILE: %w", errors.Unwrap(err))
+	err := godotenv.Load(path)
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("MESA_ENV_FILE: %w", failed)
+	}
+	if err != nil {
+		return fmt.Errorf("MESA_ENV_FILE: the lines of %s are not all KEY=VALUE", path) // the cause would quote secrets
 	}
 	return nil
 }

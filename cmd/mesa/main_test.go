@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -88,13 +89,19 @@ func TestMistakesAreTold(t *testing.T) {
 		{[]string{"migrate", "--database-url", "postgres://u:secret@ho st:1/x"}, 1, "not a valid"},
 		{[]string{"token", "--email", "x@example.org"}, 1, "mesa: "},
 		{[]string{"verify"}, 1, "✗ database and migrations"},
-		{[]string{"serve", "--addr", "256.0.0.1:0"}, 1, "cannot listen"},
+		{[]string{"serve", "--addr", "256.0.0.1:0"}, 1, "MESA_ADDR"},
 		{[]string{"serve", "--pprof-addr", "256.0.0.1:0"}, 1, "cannot listen for profiles"},
 		{[]string{"serve", "--origins", "*"}, 1, "https://app.example.org"},
 		{[]string{"serve", "--redis-url", "http://u:secret@x"}, 1, "redis://"},
 		{[]string{"serve", "--manifests", "/nowhere/manifest.json"}, 1, "/nowhere/manifest.json"},
 		{[]string{"serve", "--documents", "require"}, 1, "no manifest"},
 		{[]string{"serve", "--documents", "some"}, 2, "require"},
+		{[]string{"seed", "--months=-3"}, 1, "--months"},
+		{[]string{"seed", "--documents=0"}, 1, "--documents"},
+		{[]string{"serve", "--stop-timeout=-1s"}, 1, "MESA_STOP_TIMEOUT"},
+		{[]string{"serve", "--operation-timeout=-1s"}, 1, "MESA_OPERATION_TIMEOUT"},
+		{[]string{"serve", "--max-conns=-1"}, 1, "MESA_DATABASE_CONNECTIONS"},
+		{[]string{"serve", "--cache-mib=0"}, 1, "MESA_NO_CACHE"},
 		{[]string{"apikey", "create", "--name", "ERP"}, 2, "--scope"},
 		{[]string{"apikey", "revoke"}, 2, "--id"},
 		{[]string{"backup", filepath.Join(dir, "b.tar.zst")}, 1, "nothing to back up"},
@@ -110,6 +117,22 @@ func TestMistakesAreTold(t *testing.T) {
 		if strings.Contains(stdout+stderr, "secret") {
 			t.Errorf("mesa %s tells the password:\n%s%s", strings.Join(c.args, " "), stdout, stderr)
 		}
+	}
+}
+
+// A second server on an address does nothing to the database of its settings.
+func TestAnAddressInUseIsToldBeforeAnythingIsMade(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	dir := filepath.Join(t.TempDir(), "new")
+	if code, _, stderr := typed(t, "serve", "--demo", "--data-dir", dir, "--addr", listener.Addr().String()); code != 1 || !strings.Contains(stderr, "cannot listen (--addr or MESA_ADDR)") {
+		t.Errorf("serve: %d %s", code, stderr)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("the data folder: %v", err)
 	}
 }
 
@@ -147,9 +170,47 @@ func TestSettingsFromAFile(t *testing.T) {
 	if stdout := works(t, "config", "--max-conns", "9"); !strings.Contains(stdout, "MESA_MODE=production\n") || !strings.Contains(stdout, "MESA_DATABASE_CONNECTIONS=9\n") {
 		t.Errorf("file, then flag:\n%s", stdout)
 	}
-	t.Setenv("MESA_ENV_FILE", file+"x")
-	if code, _, stderr := typed(t, "config"); code != 2 || !strings.Contains(stderr, "MESA_ENV_FILE") {
-		t.Errorf("a file that is not there: %d %s", code, stderr)
+	malformed := filepath.Join(t.TempDir(), "malformed.env")
+	if err := os.WriteFile(malformed, []byte("MESA_MODE=production\nsecret here\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, says := range map[string]string{file + "x": "no such file", malformed: "not all KEY=VALUE", t.TempDir(): "is a directory"} {
+		t.Setenv("MESA_ENV_FILE", path)
+		code, _, stderr := typed(t, "config")
+		if code != 2 || !strings.Contains(stderr, "MESA_ENV_FILE") || !strings.Contains(stderr, path) || !strings.Contains(stderr, says) || strings.Contains(stderr, "secret") {
+			t.Errorf("%s: %d %s", path, code, stderr)
+		}
+	}
+}
+
+func TestTheLogHasDurationsAsPeopleWriteThem(t *testing.T) {
+	for form, want := range map[string]string{"json": `"lease":"30s"`, "text": "lease=30s"} {
+		var log testkit.Output
+		(&settings{Log: form}).logger(&log).Info("working", "lease", 30*time.Second)
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("%s: %s", form, log.String())
+		}
+	}
+}
+
+func TestAPasswordIsReadFromStandardInput(t *testing.T) {
+	before := os.Stdin
+	defer func() { os.Stdin = before }()
+	for text, want := range map[string]string{"": "", "\n": "", "own password\r\nmore\n": "own password", "unended": "unended"} {
+		path := filepath.Join(t.TempDir(), "stdin")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		os.Stdin = file
+		got, err := readPassword()
+		file.Close()
+		if got != want || (err == nil) != (want != "") || err != nil && err.Error() != "no password on the first line of standard input" {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
 	}
 }
 
@@ -176,7 +237,7 @@ func TestSettingUp(t *testing.T) {
 			t.Fatalf("user create printed %q", stdout)
 		}
 		for _, c := range []struct{ says, email, role, area string }{
-			{"correo", "nobody", "DESK_CLERK", "MP"}, {"rol", "b@example.org", "CLERK", "MP"}, {"área", "b@example.org", "ADMIN", "XX"}, {"", "ana@example.org", "ADMIN", "MP"},
+			{"email: The e-mail is not valid.", "nobody", "DESK_CLERK", "MP"}, {"There is no such role.", "b@example.org", "CLERK", "MP"}, {"area: There is no such area.", "b@example.org", "ADMIN", "XX"}, {"", "ana@example.org", "ADMIN", "MP"},
 		} {
 			code, _, stderr := typed(t, with("user", "create", "--email", c.email, "--name", "Beto", "--role", c.role, "--area", c.area)...)
 			if code != 1 || !strings.Contains(stderr, c.says) || strings.Contains(stderr, "UNIQUE") || strings.Contains(stderr, "SQLSTATE") {
@@ -199,6 +260,13 @@ func TestSettingUp(t *testing.T) {
 			if viewer := post(t, base, token, `{ viewer { user { email } } }`); !strings.Contains(viewer, "ana@example.org") {
 				t.Errorf("with the token of the command: %s", viewer)
 			}
+			if code, _, stderr := typed(t, with("cache", "stats", "--url", base)...); code != 1 || !strings.Contains(stderr, "there is no active administrator") {
+				t.Errorf("cache stats without an administrator: %d %s", code, stderr)
+			}
+			works(t, with("user", "grant", "--email", "ana@example.org", "--role", "ADMIN")...)
+			if stats := works(t, with("cache", "stats", "--url", base)...); !strings.Contains(stats, "  in memory, no Redis is configured\n  hits ") {
+				t.Errorf("cache stats without Redis: %s", stats)
+			}
 			stdout = works(t, with("user", "password", "--email", "ana@example.org")...)
 			if viewer := post(t, base, token, `{ viewer { user { email } } }`); !strings.Contains(viewer, "UNAUTHENTICATED") {
 				t.Errorf("a new password ends the sessions, but: %s", viewer)
@@ -217,10 +285,14 @@ func TestSettingUp(t *testing.T) {
 		if key == nil {
 			t.Fatalf("apikey create printed %q", stdout)
 		}
-		for _, c := range []struct{ says, scope, desk string }{{"mesa de partes", "documents:submit", "XX"}, {"alcance", "documents:write", "MP"}} {
+		for _, c := range []struct{ says, scope, desk string }{{"active desk", "documents:submit", "XX"}, {"no scope documents:write", "documents:write", "MP"}} {
 			if code, _, stderr := typed(t, with("apikey", "create", "--name", "ERP", "--scope", c.scope, "--desk", c.desk)...); code != 1 || !strings.Contains(stderr, c.says) {
 				t.Errorf("apikey create %+v: %d %s", c, code, stderr)
 			}
+		}
+		if code, _, stderr := typed(t, with("apikey", "create", "--name", "x", "--scope", "documents:write", "--desk", "MP")...); code != 1 ||
+			stderr != "mesa: VALIDATION_FAILED: name: Must have 2 to 100 characters. scopes.0: There is no scope documents:write.\n" {
+			t.Errorf("apikey create with two mistakes: %d %s", code, stderr)
 		}
 		list := func() string { return works(t, with("apikey", "list")...) }
 		if got := list(); !strings.HasPrefix(got, key[1]+"  "+key[2][:13]+`…  "ERP"  documents:submit,exchange:status  MP  created `) || !strings.Contains(got, "last used never, expires 2199-01-01T05:00:00Z\n") ||

@@ -134,6 +134,7 @@ func TestProcessesCountWhatTheyDo(t *testing.T) {
 		`mesa_subscriptions 1`,
 		`mesa_connections 1`,
 		`mesa_workers 1`,
+		`mesa_cache_redis_in_use 0`,
 	} {
 		if !strings.Contains(server, series+"\n") {
 			t.Errorf("the server does not show %s", series)

@@ -11,6 +11,7 @@ import (
 	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/graph"
 	"github.com/mesapartes/mesa/internal/bus"
+	"github.com/mesapartes/mesa/internal/verify"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -100,7 +101,7 @@ func readText(path string) ([]byte, error) {
 }
 
 func printExplanation(out *streams, found *mesa.Explanation) error {
-	fmt.Fprintf(out.stdout, "%d statements, %.1f ms\n", len(found.Statements), found.DurationMs)
+	fmt.Fprintf(out.stdout, "%s, %.1f ms\n", verify.Count(len(found.Statements), "statement"), found.DurationMs)
 	for _, e := range found.Errors {
 		fmt.Fprintf(out.stdout, "error: %s\n", e)
 	}

@@ -257,7 +257,7 @@ func TestOperatingTheCache(t *testing.T) {
 	}
 	for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) { // processes tell their figures every few seconds
 		stats := works(t, with("cache", "stats")...)
-		if strings.Count(stats, "REDIS CLOSED") == 2 && strings.Contains(stats, "hit rate") {
+		if strings.Count(stats, "Redis in use\n") == 2 && strings.Contains(stats, "hit rate") {
 			break
 		}
 		if time.Since(begun) > 30*time.Second {

@@ -57,9 +57,15 @@ func limitMemory() {
 	}
 }
 
-// Run starts everything in order: database, schema, institution, desk, feed, workers, listener. The stop is its mirror.
+// Run starts everything in order: database, schema, institution, desk, feed, listener, workers. The stop is its mirror.
 func (c *serveCmd) Run(out *streams, s *settings) error {
 	log := s.logger(out.stderr)
+	if c.StopTimeout < 0 {
+		return errors.New("MESA_STOP_TIMEOUT cannot be negative")
+	}
+	if c.OperationTimeout < 0 {
+		return errors.New("MESA_OPERATION_TIMEOUT cannot be negative: 0 is without end")
+	}
 	if err := web.CheckOrigins(c.Origins); err != nil {
 		return err
 	}
@@ -70,6 +76,9 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 	proxies, err := outbound.ParseAllow(c.TrustedProxies)
 	if err != nil {
 		return fmt.Errorf("trusted proxies: %w", err)
+	}
+	if err := c.tryAddress(); err != nil {
+		return err
 	}
 	rates, err := c.limiter(s, log)
 	if err != nil {
@@ -136,6 +145,11 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 		return err
 	}
 	defer stopMetrics()
+	listener, err := c.listen()
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
 	var work *background
 	if !c.NoWorkers {
 		if work, err = s.startWork(out.ctx, c.working, database, tracer, counted, log); err != nil {
@@ -143,7 +157,25 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 		}
 		defer work.stop()
 	}
-	return c.listen(out, s, server, feed, work, log)
+	return c.answer(out, s, listener, server, feed, work, log)
+}
+
+func (c *serveCmd) listen() (net.Listener, error) {
+	listener, err := net.Listen("tcp", c.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen (--addr or MESA_ADDR): %w", err)
+	}
+	return listener, nil
+}
+
+// tryAddress says whether the address can be had, before anything is done. It is left free until requests are answered: those that come
+// while the schema is brought up to date are refused, not kept waiting, and a proxy sends them to another process.
+func (c *serveCmd) tryAddress() error {
+	listener, err := c.listen()
+	if err != nil {
+		return err
+	}
+	return listener.Close()
 }
 
 // prepare brings the schema up to date and makes sure that there is an institution.
@@ -181,12 +213,8 @@ func writeCredentials(path string, credentials []demo.Credential) error {
 	return os.Rename(path+".new", path)
 }
 
-// listen serves until ctx ends, then lets running requests and jobs end.
-func (c *serveCmd) listen(out *streams, s *settings, server *web.Server, feed *bus.Feed, work *background, log *slog.Logger) error {
-	listener, err := net.Listen("tcp", c.Addr)
-	if err != nil {
-		return fmt.Errorf("cannot listen: %w", err)
-	}
+// answer serves until ctx ends, then lets running requests and jobs end.
+func (c *serveCmd) answer(out *streams, s *settings, listener net.Listener, server *web.Server, feed *bus.Feed, work *background, log *slog.Logger) error {
 	requests, abort := context.WithCancel(context.Background())
 	defer abort() // what did not end in time
 	h := &http.Server{

@@ -31,7 +31,7 @@ type settings struct {
 	RedisURL      string        `env:"MESA_REDIS_URL" help:"redis://:PASSWORD@HOST:6379/0 to share the cache and announce jobs between processes." secret:"url"`
 	RedisPrefix   string        `default:"mesa" env:"MESA_REDIS_PREFIX" help:"Beginning of every key in Redis: one for each database."`
 	NoCache       bool          `env:"MESA_NO_CACHE" help:"Keep no answers."`
-	CacheMiB      int64         `default:"64" env:"MESA_CACHE_MIB" help:"Memory for kept answers, in MiB."`
+	CacheMiB      int64         `name:"cache-mib" default:"64" env:"MESA_CACHE_MIB" help:"Memory for kept answers, in MiB."`
 	MaxConns      int           `default:"0" env:"MESA_DATABASE_CONNECTIONS" help:"Connections to PostgreSQL; 0 chooses by the number of processors."`
 	Files         string        `env:"MESA_FILES" help:"Where the files of reports are: a folder, or s3://ACCESS:SECRET@HOST/BUCKET/PREFIX?region=…&tls=false; default: files in the data folder." secret:"url"`
 	Keys          string        `env:"MESA_KEYS" help:"Keys that seal credentials and sign links, NAME:BASE64 of 32 bytes, separated by commas, the active one first; default: one is made in the data folder. All processes need the same." secret:"yes"`
@@ -62,11 +62,19 @@ func (s *settings) clock() (func() time.Time, error) {
 }
 
 func (s *settings) logger(w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: s.LogLevel}
+	options := &slog.HandlerOptions{Level: s.LogLevel, ReplaceAttr: readable}
 	if s.Log == "json" || s.Log == "auto" && s.Mode == "production" {
 		return slog.New(trace.Logged(slog.NewJSONHandler(w, options)))
 	}
 	return slog.New(trace.Logged(slog.NewTextHandler(w, options)))
+}
+
+// readable writes durations as people write them; JSON would have nanoseconds.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // databaseURL is the database in force; it makes the data folder when the database lies in it.
@@ -75,9 +83,20 @@ func (s *settings) databaseURL() (string, error) {
 		return s.DatabaseURL, nil
 	}
 	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
-		return "", fmt.Errorf("data folder: %w", err)
+		return "", &wrongSetting{"MESA_DATA_DIR", fmt.Errorf("data folder: %w", err)}
 	}
-	return "sqlite://" + filepath.Join(s.DataDir, "mesa.db"), nil
+	return "sqlite://" + s.databaseFile(), nil
+}
+
+// databaseFile is the file that the database is, "" when it is none.
+func (s *settings) databaseFile() string {
+	if s.DatabaseURL == "" {
+		return filepath.Join(s.DataDir, "mesa.db")
+	}
+	if path, isFile := strings.CutPrefix(s.DatabaseURL, "sqlite://"); isFile {
+		return path
+	}
+	return ""
 }
 
 // fileStore is where the files of reports are.
@@ -141,11 +160,20 @@ func (s *store) watch(ctx context.Context) error {
 	return s.cache.Watch(ctx, s.DB)
 }
 
+// wrongSetting is why nothing can be opened with a setting.
+type wrongSetting struct {
+	name string
+	error
+}
+
 // open connects to the database and makes the cache. A command that shares its Redis with servers tells them of its changes.
 func (s *settings) open(ctx context.Context, log *slog.Logger) (*store, error) {
 	now, err := s.clock()
 	if err != nil {
-		return nil, err
+		return nil, &wrongSetting{"MESA_CLOCK", err}
+	}
+	if s.MaxConns < 0 {
+		return nil, &wrongSetting{"MESA_DATABASE_CONNECTIONS", errors.New("MESA_DATABASE_CONNECTIONS cannot be negative: 0 chooses by the number of processors")}
 	}
 	url, err := s.databaseURL()
 	if err != nil {
@@ -154,16 +182,16 @@ func (s *settings) open(ctx context.Context, log *slog.Logger) (*store, error) {
 	st := &store{}
 	if !s.NoCache {
 		if s.CacheMiB < 1 {
-			return nil, fmt.Errorf("the cache needs at least 1 MiB; MESA_NO_CACHE=true keeps no answers")
+			return nil, &wrongSetting{"MESA_CACHE_MIB", errors.New("the cache needs at least 1 MiB; MESA_NO_CACHE=true keeps no answers")}
 		}
 		st.cache, err = cache.New(cache.Options{Redis: s.RedisURL, Prefix: s.RedisPrefix, Version: graph.Version(build()), MemoryBytes: s.CacheMiB << 20, Log: log})
 		if err != nil {
-			return nil, err
+			return nil, &wrongSetting{"MESA_REDIS_URL", err}
 		}
 	}
 	if st.signals, err = jobs.NewSignals(s.RedisURL, s.RedisPrefix, log); err != nil {
 		st.cache.Close()
-		return nil, err
+		return nil, &wrongSetting{"MESA_REDIS_URL", err}
 	}
 	changed := func(c db.Change) { st.cache.Move(c.Tags, c.Entries) }
 	if st.cache == nil {

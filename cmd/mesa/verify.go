@@ -8,7 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -32,12 +36,9 @@ func (c *verifyCmd) Run(out *streams, s *settings) error {
 	if c.JSON {
 		told = func(verify.Line) {}
 	}
-	st, checks, err := c.checks(out, s)
+	st, checks := c.checks(out, s)
 	if st != nil {
 		defer st.Close()
-	}
-	if err != nil {
-		return err
 	}
 	lines := verify.Run(out.ctx, checks, told)
 	if c.JSON {
@@ -52,24 +53,57 @@ func (c *verifyCmd) Run(out *streams, s *settings) error {
 }
 
 // checks are all that can be done with the settings. When the database does not open, that is the only one besides the settings.
-func (c *verifyCmd) checks(out *streams, s *settings) (*store, []verify.Check, error) {
+func (c *verifyCmd) checks(out *streams, s *settings) (*store, []verify.Check) {
 	checks := []verify.Check{{Name: "settings", Patience: time.Second, Run: s.verify}}
-	st, _, err := s.openWatched(out.ctx, s.logger(out.stderr))
+	st, remedy, err := s.openExisting(out.ctx, s.logger(out.stderr))
 	if err != nil {
-		checks = append(checks, verify.Unreachable(err))
-		return nil, checks, nil
+		return nil, append(checks, verify.Unreachable(remedy, err))
 	}
-	store, err := s.fileStore()
-	if err != nil {
-		return st, checks, nil // which fails, and says what to correct
-	}
+	store, err := s.existingFiles()
 	in := s.installation(st, store)
+	in.NoFiles = err
 	in.WholeAudit, in.MustWork = c.Audit, c.URL != ""
 	asked := &askedServer{url: strings.TrimSuffix(c.URL, "/"), store: st, desk: desk.New(st.DB, s.logger(io.Discard))}
 	checks = append(append(checks, in.Checks()...),
 		verify.Check{Name: "server", Patience: 5 * time.Second, Run: asked.ready},
 		verify.Check{Name: "subscriptions", Patience: 10 * time.Second, Schema: true, Run: asked.subscribe})
-	return st, checks, nil
+	return st, checks
+}
+
+// openExisting is openWatched for a database that is there; an error comes with what to do.
+func (s *settings) openExisting(ctx context.Context, log *slog.Logger) (st *store, remedy string, err error) {
+	remedy = verify.StartDatabase
+	if file := s.databaseFile(); file != "" {
+		setting := "MESA_DATABASE_URL"
+		if s.DatabaseURL == "" {
+			setting = "MESA_DATA_DIR"
+		}
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			return nil, "mesa migrate makes one; or correct " + setting, fmt.Errorf("there is no installation here: no database %s", absolute(file))
+		}
+		remedy = fmt.Sprintf("let the user that runs mesa read and write %s and its folder (chown, chmod), or correct %s", absolute(file), setting)
+	}
+	st, _, err = s.openWatched(ctx, log)
+	if wrong, ok := errors.AsType[*wrongSetting](err); ok {
+		remedy = "correct " + wrong.name
+	}
+	return st, remedy, err
+}
+
+// existingFiles is fileStore, but makes no data folder where there is none.
+func (s *settings) existingFiles() (files.Store, error) {
+	if _, err := os.Stat(s.DataDir); s.Files == "" && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no data folder %s yet", absolute(s.DataDir))
+	}
+	return s.fileStore()
+}
+
+// absolute is where a path leads from anywhere.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path
 }
 
 // installation is what the checklist looks at.

@@ -203,14 +203,56 @@ func (i *installation) verbose(s *server) {
 		}
 		text, _ := io.ReadAll(res.Body)
 		res.Body.Close()
-		if sees := strings.Contains(string(text), "✓ queue: 1 workers"); res.StatusCode != http.StatusOK || sees != c.sees || !sees && string(text) != "ready\n" || !strings.HasSuffix(string(text), "ready\n") {
+		if sees := strings.Contains(string(text), "✓ queue: 1 worker"); res.StatusCode != http.StatusOK || sees != c.sees || !sees && string(text) != "ready\n" || !strings.HasSuffix(string(text), "ready\n") {
 			i.Errorf("%s with %q: %d\n%s", c.url, c.token, res.StatusCode, text)
 		}
 	}
 }
 
+// What keeps the database from opening is told for what it is, and nothing is made on the way.
+func TestVerifyOpensOnlyWhatIsThere(t *testing.T) {
+	dir := t.TempDir()
+	i := &installation{t, "", []string{"--data-dir", dir}}
+	nowhere, file := filepath.Join(dir, "typo"), filepath.Join(dir, "file")
+	for _, c := range []struct {
+		flags          []string
+		figure, remedy string
+	}{
+		{nil, "no database " + filepath.Join(dir, "mesa.db"), "correct MESA_DATA_DIR"},
+		{[]string{"--data-dir", nowhere}, "no database " + filepath.Join(nowhere, "mesa.db"), "mesa migrate makes one"},
+		{[]string{"--database-url", "sqlite://" + nowhere}, "no database " + nowhere, "correct MESA_DATABASE_URL"},
+		{[]string{"--database-url", "sqlite://" + file}, "not a database", "correct MESA_DATABASE_URL"},
+		{[]string{"--database-url", "sqlite://" + file, "--redis-url", "http://x"}, "redis://", "correct MESA_REDIS_URL"},
+		{[]string{"--database-url", "sqlite://" + file, "--redis-url", "http://x", "--no-cache"}, "redis://", "correct MESA_REDIS_URL"},
+		{[]string{"--database-url", "postgres://u@127.0.0.1:1/x?sslmode=disable"}, "does not answer", "start the database"},
+	} {
+		if err := os.WriteFile(file, []byte(strings.Repeat("text ", 1000)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		lines := i.lines(c.flags...)
+		if l := lines["database and migrations"]; l.State != verify.StateFailed || !strings.Contains(l.Figure, c.figure) || !strings.Contains(l.Remedy, c.remedy) {
+			t.Errorf("%q: %s", c.flags, l)
+		}
+	}
+	if found, _ := filepath.Glob(filepath.Join(dir, "*")); len(found) != 1 {
+		t.Errorf("verify made %q", found)
+	}
+	works(t, i.with("migrate")...)
+	lines := i.lines("--files", "s3://foo")
+	if l := lines["settings"]; l.State != verify.StateFailed || l.Remedy != "correct MESA_FILES" {
+		t.Errorf("of a wrong place for files: %s", l)
+	}
+	if lines["storage"].State != verify.StateSkipped || lines["records"].State != verify.StateOK {
+		t.Errorf("with a wrong place for files: %s%s", lines["storage"], lines["records"])
+	}
+	lines = i.lines("--database-url", "sqlite://"+filepath.Join(dir, "mesa.db"), "--data-dir", nowhere)
+	if _, err := os.Stat(nowhere); lines["storage"].State != verify.StateSkipped || !os.IsNotExist(err) {
+		t.Errorf("without a data folder: %s, %v", lines["storage"], err)
+	}
+}
+
 // Permissions do not bind the user root, under whom tests may run: the command is started without that privilege.
-func TestStorageThatCannotBeWritten(t *testing.T) {
+func TestFoldersThatCannotBeWritten(t *testing.T) {
 	dir := t.TempDir()
 	store := filepath.Join(dir, "store")
 	i := &installation{t, "", []string{"--data-dir", dir, "--files", store}}
@@ -226,13 +268,17 @@ func TestStorageThatCannotBeWritten(t *testing.T) {
 		_ = cmd.Run()
 		return i.read(cmd.ProcessState.ExitCode(), stdout.String(), stderr.String())
 	}
-	mode := func(to os.FileMode) {
-		if err := os.Chmod(store, to); err != nil {
+	mode := func(folder string, to os.FileMode) {
+		if err := os.Chmod(folder, to); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := os.Mkdir(store, 0o500); err != nil {
 		t.Fatal(err)
 	}
-	i.turns("storage", "chmod", look, func() { mode(0o700) })
+	i.turns("storage", "chmod", look, func() { mode(store, 0o700) })
+	for _, to := range []os.FileMode{0o000, 0o500} {
+		mode(dir, to)
+		i.turns("database and migrations", "read and write "+filepath.Join(dir, "mesa.db"), look, func() { mode(dir, 0o700) })
+	}
 }

@@ -23,9 +23,10 @@ type working struct {
 	SoftStop    time.Duration `default:"20s" env:"MESA_SOFT_STOP" help:"How long jobs may go on at SIGTERM before they are handed back."`
 }
 
+// timing is that in force.
 func (w working) timing() (jobs.Timing, error) {
 	t := jobs.Timing{Lease: w.Lease, Heartbeat: w.Heartbeat, RescueEvery: w.RescueEvery, Poll: w.Poll, SoftStop: w.SoftStop}
-	return t, t.Check()
+	return t.WithDefaults(), t.Check()
 }
 
 // background is the work of a process in the background: its worker, its schedule and the sealing of the audit trail.
@@ -61,7 +62,7 @@ func (s *settings) startWork(ctx context.Context, w working, st *store, tracer *
 	b.running.Go(func() { jobs.Seal(work, st.DB, log) })
 	b.running.Go(func() { jobs.Merge(work, st.DB, log) })
 	b.schedule.Start(ctx)
-	log.Info("working", "lease", w.Lease, "poll", w.Poll, "soft stop", w.SoftStop)
+	log.Info("working", "lease", timing.Lease, "poll", timing.Poll, "soft_stop", timing.SoftStop)
 	return b, nil
 }
 

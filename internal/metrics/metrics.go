@@ -60,7 +60,7 @@ var (
 	invalidations = describe("invalidations_total", "How often something that answers are made from changed, by kind.", "tag")
 	found         = describe("found_total", "Changes found in the journal because nobody had told of them.")
 	failures      = describe("redis_failures_total", "Commands that Redis did not answer.")
-	closed        = describe("redis_in_use", "1 while the cache can be used (with Redis: while it answers), else 0.")
+	closed        = describe("redis_in_use", "1 while Redis is used, 0 while it does not answer and where none is configured.")
 )
 
 // Describe lists the metrics.
@@ -98,7 +98,7 @@ func (c ofCache) Collect(to chan<- prometheus.Metric) {
 	}
 	count(found, s.Found)
 	count(failures, s.Failures)
-	gauge(closed, map[bool]float64{true: 1}[s.State == cache.Closed])
+	gauge(closed, map[bool]float64{true: 1}[s.Backend == "REDIS" && s.State == cache.Closed])
 }
 
 // ofLimits reads how often each limit refused something.

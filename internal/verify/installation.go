@@ -25,7 +25,8 @@ type Installation struct {
 	DB       *db.DB
 	Cache    *cache.Cache // nil when nothing is kept
 	Signals  *jobs.Signals
-	Files    files.Store
+	Files    files.Store // nil when NoFiles says why
+	NoFiles  error
 	HasRedis bool
 
 	WholeAudit bool // the whole audit trail, not only its end
@@ -74,14 +75,14 @@ func (in *Installation) Quick() []Check {
 func (in *Installation) migrations(ctx context.Context) Result {
 	pending, all, err := in.DB.PendingMigrations(ctx)
 	if err != nil {
-		return Failed(startDatabase, err)
+		return Failed(StartDatabase, err)
 	}
 	if len(pending) > 0 {
 		return fail("run mesa migrate", "the database (%s) lacks %s", in.DB.Backend(), strings.Join(pending, ", "))
 	}
 	newer, err := in.DB.NewerMigrations(ctx)
 	if err != nil {
-		return Failed(startDatabase, err)
+		return Failed(StartDatabase, err)
 	}
 	if len(newer) > 0 {
 		return fail("put the newer mesa in place, or restore a backup from before it (docs/operations.md, Upgrade)",
@@ -108,7 +109,8 @@ func (in *Installation) indexes(ctx context.Context) Result {
 	return fail("run mesa migrate --repair", "%d of %d are missing: %s", len(missing), expected, strings.Join(names, ", "))
 }
 
-const startDatabase = "start the database of MESA_DATABASE_URL, or correct that setting"
+// StartDatabase is what to do about a database that does not answer.
+const StartDatabase = "start the database of MESA_DATABASE_URL, or correct that setting"
 
 const readLog = "the log of the database says why"
 
@@ -169,8 +171,8 @@ func AuditResult(v *mesa.AuditVerification) Result {
 }
 
 // Unreachable is the check of a database that did not open.
-func Unreachable(err error) Check {
-	return Check{Name: schemaName, Patience: time.Second, Run: func(context.Context) Result { return Failed(startDatabase, err) }}
+func Unreachable(remedy string, err error) Check {
+	return Check{Name: schemaName, Patience: time.Second, Run: func(context.Context) Result { return Failed(remedy, err) }}
 }
 
 const startRedis = "start the Redis of MESA_REDIS_URL, or correct that setting; until then everything is read from the database"
@@ -277,11 +279,11 @@ func (in *Installation) workers(ctx context.Context) Result {
 	case len(s.alive) == 0:
 		return fail(startWorker, "no worker")
 	case s.oldest > waitsWell:
-		return fail("mesa jobs stats tells which; start more of mesa work", "%d workers, and a job waits for %s", len(s.alive), s.oldest)
+		return fail("mesa jobs stats tells which; start more of mesa work", "%s, and a job waits for %s", Count(len(s.alive), "worker"), s.oldest)
 	case len(s.paused) > 0:
-		return OK("%d workers, the oldest job waits for %s; paused: %s", len(s.alive), s.oldest, strings.Join(s.paused, ", "))
+		return OK("%s, the oldest job waits for %s; paused: %s", Count(len(s.alive), "worker"), s.oldest, strings.Join(s.paused, ", "))
 	}
-	return OK("%d workers, the oldest job waits for %s", len(s.alive), s.oldest)
+	return OK("%s, the oldest job waits for %s", Count(len(s.alive), "worker"), s.oldest)
 }
 
 // queue has a worker do a probe. Where nobody works, nobody waits and nobody was said to work, there is nothing to try.
@@ -308,13 +310,13 @@ func (in *Installation) queue(ctx context.Context) Result {
 	case errors.Is(err, context.DeadlineExceeded) && len(s.alive) == 0:
 		return fail(startWorker, "no worker: a job was not done within %s", short(took))
 	case errors.Is(err, context.DeadlineExceeded):
-		return fail("mesa jobs stats tells whether all are busy; else start mesa work again", "%d workers, and a job was not done within %s", len(s.alive), short(took))
+		return fail("mesa jobs stats tells whether all are busy; else start mesa work again", "%s, and a job was not done within %s", Count(len(s.alive), "worker"), short(took))
 	case err != nil:
 		return Failed(readLog, err)
 	case job.State != mesa.JobSucceeded:
 		return fail("mesa jobs show "+string(job.ID), "a job that does nothing ended as %s (%s)", job.State, job.ErrorCode)
 	}
-	return OK("a job was done in %s by %s; %d workers, the oldest job waits for %s", short(took), job.Worker, max(1, len(s.alive)), s.oldest)
+	return OK("a job was done in %s by %s; %s, the oldest job waits for %s", short(took), job.Worker, Count(max(1, len(s.alive)), "worker"), s.oldest)
 }
 
 // probe enqueues a job and waits for its end; one that nobody did in time is cancelled.
@@ -397,6 +399,9 @@ const makeWritable = "let the user that runs mesa write there (chown, chmod, mou
 
 // storage writes a file, reads it and removes it.
 func (in *Installation) storage(ctx context.Context) Result {
+	if in.Files == nil {
+		return Skipped("not looked at: %v", in.NoFiles)
+	}
 	began := time.Now()
 	key, content := "verify/"+rand.Text(), []byte(rand.Text())
 	if err := in.writeFile(ctx, key, content); err != nil {

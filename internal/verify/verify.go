@@ -112,6 +112,14 @@ type Report struct {
 // ReportOf makes a report of lines.
 func ReportOf(lines []Line) Report { return Report{!HaveFailed(lines), lines} }
 
+// Count is a number of things, such as "1 worker" and "2 workers".
+func Count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
 // Print writes the lines.
 func Print(w io.Writer, lines []Line) {
 	for _, l := range lines {

@@ -57,7 +57,7 @@ func TestACheckThatTakesTooLongHasFailed(t *testing.T) {
 // What needs the schema is not looked at, and does not count as well, before the schema is.
 func TestWhatNeedsTheSchemaWaitsForIt(t *testing.T) {
 	checks := []verify.Check{
-		verify.Unreachable(errors.New("no answer")),
+		verify.Unreachable(verify.StartDatabase, errors.New("no answer")),
 		{Name: "records", Patience: time.Second, Schema: true, Run: func(context.Context) verify.Result { t.Error("looked at"); return verify.OK("") }},
 	}
 	var text strings.Builder

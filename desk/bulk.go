@@ -3,7 +3,6 @@ package desk
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -139,10 +138,4 @@ func itemKey(key *string, id string) *string {
 	}
 	k := fmt.Sprintf("bulk:%x", sha256.Sum256([]byte(*key+"/"+id)))
 	return &k
-}
-
-// IsOurs says whether an error may be shown; others are internal.
-func (r Result[ID]) IsOurs() bool {
-	_, ok := errors.AsType[*mesa.Error](r.Err)
-	return ok
 }

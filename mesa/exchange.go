@@ -30,9 +30,6 @@ var ExchangeStates = []ExchangeState{MessageQueued, MessageSending, MessageSent,
 // WaitingStates are those of a message that is still to be sent.
 var WaitingStates = []ExchangeState{MessageQueued, MessageSending, MessageRetrying}
 
-// FollowedStates are those of a message of which the other side is asked how it stands.
-var FollowedStates = []ExchangeState{MessageSent, MessageDelivered, MessageObserved}
-
 // LostStates are those of a message that did not lead anywhere: the document may be sent again as another one.
 var LostStates = []ExchangeState{MessageRejected, MessageDead, MessageCancelled}
 

@@ -85,7 +85,7 @@ func TestTheLifeOfAMessage(t *testing.T) {
 	if states := len(messageMoves); states != len(messageVerbs) {
 		t.Errorf("%d moves for %d verbs", states, len(messageVerbs))
 	}
-	for _, lists := range [][]mesa.ExchangeState{mesa.WaitingStates, mesa.FollowedStates, mesa.LostStates} {
+	for _, lists := range [][]mesa.ExchangeState{mesa.WaitingStates, mesa.LostStates} {
 		for _, s := range lists {
 			if !slices.Contains(mesa.ExchangeStates, s) {
 				t.Errorf("%s is no state", s)

@@ -66,13 +66,12 @@ func (i *Integration) HasCredentials() bool { return i.SealedCredentials != "" }
 // Timeout is how long one call may take.
 func (i *Integration) Timeout() time.Duration { return time.Duration(i.TimeoutSeconds) * time.Second }
 
-// Limits and defaults of integrations.
+// Limits of integrations.
 const (
-	DefaultTimeoutSeconds = 30
-	MaxTimeoutSeconds     = 120
-	DefaultMaxAttempts    = 8
-	MaxMaxAttempts        = 15
-	maxPeerKey            = 200
+	MaxTimeoutSeconds  = 120
+	DefaultMaxAttempts = 8
+	MaxMaxAttempts     = 15
+	maxPeerKey         = 200
 )
 
 // CircuitAt is how many calls have to fail one after the other until the other side is left alone. ProbeEvery is how often it is tried then.

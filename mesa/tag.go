@@ -59,9 +59,9 @@ func (e *Event) Moves() []Tag {
 	case PasswordSet, PasswordChanged, SignedOutOfAll:
 		return []Tag{AccountTag(UserID(e.ObjectID))}
 	case UserCreated, UserUpdated, UserDeactivated, UserActivated, RoleGranted, RoleRevoked, PermissionGranted, PermissionDenied, PermissionCleared,
-		AreaCreated, AreaUpdated, AreaDeactivated, AreaReactivated, CatalogueCreated, CatalogueUpdated:
+		AreaCreated, AreaUpdated, AreaDeactivated, AreaReactivated:
 		return []Tag{TheCatalogue}
-	case DemoCreated, DataSeeded, SystemMigrated, SystemRestored, CacheCleared:
+	case DemoCreated, DataSeeded, SystemRestored, CacheCleared:
 		return []Tag{Everything}
 	}
 	if e.DocumentID == "" || !e.Type.IsShown() {

@@ -21,7 +21,7 @@ func Base(now time.Time, ids *mesa.IDs) *db.Setup {
 	}
 	addCatalogue(s, now, ids)
 	s.Registries = []*mesa.Registry{{
-		ID: ids.Registry(now), Code: "EXP", Name: "Registro general de expedientes", Pattern: "{code}-{year}-{seq:6}", IsYearly: true, IsDefault: true,
+		ID: ids.Registry(now), Code: "EXP", Name: "Registro general de expedientes", Pattern: mesa.DefaultPattern, IsYearly: true, IsDefault: true,
 	}}
 	return s
 }

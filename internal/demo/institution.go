@@ -89,7 +89,7 @@ func Institution(seed uint64, now time.Time, ids *mesa.IDs) *db.Setup {
 		p.add(x.email, x.title, x.role, byCode[x.area].ID)
 	}
 	s.Registries = []*mesa.Registry{
-		{ID: ids.Registry(now), Code: "EXP", Name: "Registro general de expedientes", Pattern: "{code}-{year}-{seq:6}", IsYearly: true, IsDefault: true},
+		{ID: ids.Registry(now), Code: "EXP", Name: "Registro general de expedientes", Pattern: mesa.DefaultPattern, IsYearly: true, IsDefault: true},
 		{ID: ids.Registry(now), Code: "CUS", Name: "Expedientes de la sede Cusco", Pattern: "{code}-{year}-{seq:5}", IsYearly: true, DeskAreaID: byCode[branchCode].ID},
 	}
 	return s

@@ -3,11 +3,8 @@ package files
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"iter"
@@ -69,7 +66,7 @@ func (f folder) begin(ctx context.Context, key string) (*folderWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &folderWriter{ctx: ctx, root: root, key: key, temporary: path.Join(unfinished, rand.Text()), hash: sha256.New()}
+	w := &folderWriter{writing: newWriting(ctx, key), root: root, temporary: path.Join(unfinished, rand.Text())}
 	if err = root.MkdirAll(unfinished, folderMode); err == nil {
 		w.file, err = root.OpenFile(w.temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	}
@@ -81,41 +78,22 @@ func (f folder) begin(ctx context.Context, key string) (*folderWriter, error) {
 }
 
 type folderWriter struct {
-	ctx       context.Context
+	writing
 	root      *os.Root // nil when ended
 	file      *os.File
 	temporary string
-	key       string
-	hash      hash.Hash
-	size      int64
-	failed    error
 }
 
 func (w *folderWriter) Write(p []byte) (n int, err error) {
-	if w.failed == nil {
-		w.failed = w.ctx.Err()
-	}
-	if w.failed == nil {
+	if w.isOn() {
 		n, w.failed = w.file.Write(p)
-		w.hash.Write(p[:n])
-		w.size += int64(n)
+		w.took(p[:n])
 	}
 	return n, w.wrap(w.failed)
 }
 
 func (w *folderWriter) Commit() (size int64, sha256hex string, err error) {
-	if w.failed == nil {
-		w.failed = w.ctx.Err()
-	}
-	if w.failed == nil {
-		w.failed = w.publish()
-	}
-	if err := w.failed; err != nil {
-		w.Abort()
-		return 0, "", w.wrap(err)
-	}
-	w.end()
-	return w.size, hex.EncodeToString(w.hash.Sum(nil)), nil
+	return w.commit(w.publish, w.end, w.Abort)
 }
 
 // publish makes the content durable, then its name.
@@ -172,16 +150,7 @@ func (w *folderWriter) Abort() {
 func (w *folderWriter) end() {
 	w.root.Close()
 	w.root = nil
-	if w.failed == nil {
-		w.failed = fs.ErrClosed
-	}
-}
-
-func (w *folderWriter) wrap(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("write file %s: %w", w.key, err)
+	w.close()
 }
 
 func (f folder) Open(ctx context.Context, key string) (io.ReadSeekCloser, Info, error) {

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"iter"
@@ -124,36 +123,28 @@ func (s *s3) Create(ctx context.Context, key string) (Writer, error) {
 	if err := may(ctx, key); err != nil {
 		return nil, err
 	}
-	return &s3Writer{ctx: ctx, store: s, key: key, hash: sha256.New()}, nil
+	return &s3Writer{writing: newWriting(ctx, key), store: s}, nil
 }
 
 // s3Writer collects a part and sends it when it is full, while Write waits. What fits into one part is sent whole by Commit.
 type s3Writer struct {
-	ctx    context.Context
+	writing
 	store  *s3
-	key    string
 	part   bytes.Buffer
 	upload string // "" until the first part is sent
 	parts  []minio.CompletePart
-	hash   hash.Hash
-	size   int64
-	failed error
 	ended  bool
 }
 
 func (w *s3Writer) Write(p []byte) (n int, err error) {
-	for len(p) > 0 && w.failed == nil {
-		if w.failed = w.ctx.Err(); w.failed != nil {
-			break
-		}
+	for len(p) > 0 && w.isOn() {
 		if w.part.Len() == partSize { // sent only when more comes, so that a file of one part needs no upload in parts
 			w.failed = w.send()
 			continue
 		}
 		fits := min(len(p), partSize-w.part.Len())
 		w.part.Write(p[:fits])
-		w.hash.Write(p[:fits])
-		w.size += int64(fits)
+		w.took(p[:fits])
 		n += fits
 		p = p[fits:]
 	}
@@ -189,18 +180,7 @@ func (w *s3Writer) sum() string {
 }
 
 func (w *s3Writer) Commit() (size int64, sha256hex string, err error) {
-	if w.failed == nil {
-		w.failed = w.ctx.Err()
-	}
-	if w.failed == nil {
-		w.failed = w.publish()
-	}
-	if err := w.failed; err != nil {
-		w.Abort()
-		return 0, "", w.wrap(err)
-	}
-	w.end()
-	return w.size, hex.EncodeToString(w.hash.Sum(nil)), nil
+	return w.commit(w.publish, w.end, w.Abort)
 }
 
 func (w *s3Writer) publish() error {
@@ -232,16 +212,7 @@ func (w *s3Writer) Abort() {
 func (w *s3Writer) end() {
 	w.ended = true
 	w.part = bytes.Buffer{}
-	if w.failed == nil {
-		w.failed = fs.ErrClosed
-	}
-}
-
-func (w *s3Writer) wrap(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("write file %s: %w", w.key, err)
+	w.close()
 }
 
 func (s *s3) Open(ctx context.Context, key string) (io.ReadSeekCloser, Info, error) {

@@ -27,11 +27,8 @@ type Error struct {
 	err  error // the cause
 }
 
-// For errors.Is, which compares codes. CodeOf tells the others.
-var (
-	ErrRedirected = &Error{Code: Redirected}
-	ErrTooLarge   = &Error{Code: TooLarge}
-)
+// ErrTooLarge is for errors.Is, which compares codes. CodeOf tells the others.
+var ErrTooLarge = &Error{Code: TooLarge}
 
 var sentences = map[Code]string{
 	AddressRefused: "address refused",
@@ -56,9 +53,6 @@ func (e *Error) Is(target error) bool {
 	other, ok := target.(*Error)
 	return ok && other.Code == e.Code
 }
-
-// IsTemporary reports whether the same call may succeed later without anybody changing something: Timeout and Network.
-func (e *Error) IsTemporary() bool { return e.Code == Timeout || e.Code == Network }
 
 // CodeOf is the code of an error of this package, "" for others.
 func CodeOf(err error) Code {

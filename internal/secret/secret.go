@@ -72,7 +72,7 @@ func (k *Keyring) Open(place AAD, sealed string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	dataKey, _, ciphertext, err := k.unwrap(aad, sealed)
+	dataKey, ciphertext, err := k.unwrap(aad, sealed)
 	if err != nil {
 		return nil, err
 	}
@@ -84,44 +84,21 @@ func (k *Keyring) Open(place AAD, sealed string) ([]byte, error) {
 	return plaintext, nil
 }
 
-// Rewrap returns the sealed value under the active key, and whether that is a change. The whole value is checked, so that damage is found
-// while the old key is still there.
-func (k *Keyring) Rewrap(place AAD, sealed string) (rewrapped string, changed bool, err error) {
-	aad, err := place.bytes()
-	if err != nil {
-		return "", false, err
-	}
-	dataKey, id, ciphertext, err := k.unwrap(aad, sealed)
-	if err != nil {
-		return "", false, err
-	}
-	defer clear(dataKey)
-	plaintext, err := gcm(dataKey).Open(nil, nil, ciphertext, aad)
-	if err != nil {
-		return "", false, ErrTampered
-	}
-	clear(plaintext)
-	if id == k.keys[0].id {
-		return sealed, false, nil
-	}
-	return format(k.keys[0].id, k.keys[0].wrap(dataKey, aad), ciphertext), true, nil
-}
-
-// unwrap returns the data key, the id of the key that wrapped it, and the ciphertext.
-func (k *Keyring) unwrap(aad []byte, sealed string) (dataKey []byte, id string, ciphertext []byte, err error) {
+// unwrap returns the data key and the ciphertext.
+func (k *Keyring) unwrap(aad []byte, sealed string) (dataKey, ciphertext []byte, err error) {
 	id, wrapped, ciphertext, err := parse(sealed)
 	if err != nil {
-		return nil, "", nil, err
+		return nil, nil, err
 	}
 	for _, key := range k.keys {
 		if key.id == id {
 			if dataKey, err = gcm(key.derive(toWrap)).Open(nil, nil, wrapped, key.bind(aad)); err != nil {
-				return nil, "", nil, ErrTampered
+				return nil, nil, ErrTampered
 			}
-			return dataKey, id, ciphertext, nil
+			return dataKey, ciphertext, nil
 		}
 	}
-	return nil, "", nil, fmt.Errorf("%w: %s", ErrUnknownKey, id)
+	return nil, nil, fmt.Errorf("%w: %s", ErrUnknownKey, id)
 }
 
 func (k key) wrap(dataKey, aad []byte) []byte {

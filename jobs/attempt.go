@@ -220,11 +220,14 @@ func (p *Pool) conclude(ctx, timed context.Context, a *attempt, policy *mesa.Job
 		case err == nil:
 			return after
 		case errors.Is(err, ErrFenced):
-			if ours := p.landed(ctx, a.work.Job, end); ours != nil {
-				return ours
+			var ours *mesa.Job
+			if ours, err = p.landed(ctx, a.work.Job, end); err != nil {
+				break // it is not known yet
 			}
-			undo(ctx, err)
-			return nil
+			if ours == nil {
+				undo(ctx, ErrFenced)
+			}
+			return ours
 		case effect && try >= effectTries: // the database answers; what the job wants to do is impossible
 			undo(ctx, err)
 			undo = func(context.Context, error) {}
@@ -265,15 +268,18 @@ func (p *Pool) store(ctx context.Context, job *mesa.Job, end db.End, also func(c
 	return after, effect, err
 }
 
-// landed finds the job of which EndJob stored the end although its answer was lost, nil when it did not.
-func (p *Pool) landed(ctx context.Context, job *mesa.Job, end db.End) *mesa.Job {
+// landed finds the job of which EndJob stored the end although its answer was lost, nil when it certainly did not. On an error that is not
+// known.
+func (p *Pool) landed(ctx context.Context, job *mesa.Job, end db.End) (*mesa.Job, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.timing.Lease)
+	defer cancel()
 	ended, err := p.db.EndedAttempt(ctx, job)
 	if err != nil || ended != end.Outcome {
-		return nil
+		return nil, err
 	}
 	rows, err := p.db.JobsByID(ctx, []mesa.JobID{job.ID})
 	if err != nil || rows[job.ID] == nil {
-		return job
+		return job, err
 	}
-	return rows[job.ID]
+	return rows[job.ID], nil
 }

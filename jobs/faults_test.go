@@ -152,6 +152,36 @@ func TestAWorkerWhoseJobWasTakenOverStopsAndUndoesItsWork(t *testing.T) {
 	})
 }
 
+// The commit that ended a job landed, its answer was lost, and the look at what became of it fails, too.
+func TestWhatMayBeStoredIsNotUndone(t *testing.T) {
+	onEach(t, func(q *queue) {
+		harm := q.beside()
+		undone := make(chan error, 1)
+		q.handle(func(ctx context.Context, w *jobs.Work) (jobs.Done, error) {
+			_, err := q.db.EndJob(ctx, w.Job, db.End{Outcome: mesa.AttemptSucceeded}, nil)
+			if _, harmed := harm.Exec("ALTER TABLE job_attempts RENAME TO out_of_reach"); err != nil || harmed != nil {
+				q.Errorf("ended: %v; harmed: %v", err, harmed)
+			}
+			return jobs.Done{Undo: func(_ context.Context, why error) { undone <- why }}, nil
+		})
+		brief := quick
+		brief.Lease = time.Second // for so long it looks
+		stop := q.work(brief)
+		j := q.ended(q.enqueue(db.NewJob{}).ID)
+		stop()
+		select {
+		case why := <-undone:
+			q.Errorf("what %s made is undone because %v", j.ID, why)
+		default:
+		}
+		_, err := harm.Exec("ALTER TABLE out_of_reach RENAME TO job_attempts")
+		q.ok(err)
+		if j.State != mesa.JobSucceeded || q.endings(j.ID) != 1 {
+			q.Errorf("ended as %s, recorded %d times", j.State, q.endings(j.ID))
+		}
+	})
+}
+
 func TestTheEffectsOfAJobAndItsEndAreThereTogetherOrNotAtAll(t *testing.T) {
 	onEach(t, func(q *queue) {
 		undone := make(chan error, 1)

@@ -2,10 +2,12 @@ package jobs_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"flag"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -109,6 +111,19 @@ func (q *queue) work(timing jobs.Timing) (stop func()) {
 // handle makes jobs do something else.
 func (q *queue) handle(do jobs.Handler) {
 	q.handlers[mesa.JobDiagnostic], q.handlers[impatient] = do, do
+}
+
+// beside opens the database behind the back of its processes, to do harm to it.
+func (q *queue) beside() *sql.DB {
+	q.Helper()
+	driver, source := "pgx", q.url
+	if path, ok := strings.CutPrefix(q.url, "sqlite://"); ok {
+		driver, source = "sqlite", "file:"+path+"?_pragma=busy_timeout(10000)"
+	}
+	database, err := sql.Open(driver, source)
+	q.ok(err)
+	q.Cleanup(func() { _ = database.Close() })
+	return database
 }
 
 // enqueue adds a job, by default a diagnostic one.

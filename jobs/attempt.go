@@ -18,16 +18,20 @@ import (
 // attempt is one attempt at a job while this process has it.
 type attempt struct {
 	work *Work
+	ctx  context.Context
 	end  context.CancelCauseFunc
 
-	mu   sync.Mutex
-	held time.Time // when the lease was given or extended last
+	mu    sync.Mutex
+	held  time.Time   // the lease lasts from here at least
+	fence *time.Timer // ends the attempt before others may have the job, whether or not the database answers
 }
 
-func (a *attempt) hold(at time.Time) {
+// hold notes that the lease was given or extended by a statement that began at an instant.
+func (a *attempt) hold(at time.Time, lease time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.held = at
+	a.fence.Reset(time.Until(at.Add(lease * 5 / 6)))
 }
 
 func (a *attempt) heldSince() time.Time {
@@ -54,21 +58,40 @@ func Cause(ctx context.Context) string {
 	return "job " + string(kind)
 }
 
+// begin makes this process have a job that it was given by a statement which began at an instant, until the attempt is given up.
+func (p *Pool) begin(work context.Context, job *mesa.Job, taken time.Time) *attempt {
+	a := &attempt{work: &Work{Job: job}}
+	a.ctx, a.end = context.WithCancelCause(work)
+	a.fence = time.AfterFunc(p.timing.Lease, func() { a.end(ErrFenced) })
+	a.hold(taken, p.timing.Lease)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running[job.ID] = a
+	return a
+}
+
+func (p *Pool) giveUp(a *attempt) {
+	a.fence.Stop()
+	a.end(nil)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running[a.work.Job.ID] == a {
+		delete(p.running, a.work.Job.ID)
+	}
+}
+
 // attempt does a job and stores how that ended.
-func (p *Pool) attempt(work context.Context, job *mesa.Job) {
+func (p *Pool) attempt(a *attempt) {
+	defer p.giveUp(a)
+	job := a.work.Job
 	policy := mesa.PolicyOf(job.Kind)
-	ctx, end := context.WithCancelCause(work)
-	defer end(nil)
-	ctx, span := p.Tracer.Begin(ctx, trace.Origin{Kind: "job", Name: string(job.Kind), Link: job.Traceparent})
+	ctx, span := p.Tracer.Begin(a.ctx, trace.Origin{Kind: "job", Name: string(job.Kind), Link: job.Traceparent})
 	defer span.End(nil)
 	span.Text("mesa.job.id", string(job.ID))
 	span.Text("mesa.job.queue", job.Queue)
 	span.Int("mesa.job.attempt", job.Attempt+1)
 	timed, stop := context.WithTimeoutCause(context.WithValue(ctx, kindKey{}, job.Kind), policy.Timeout, ErrTimedOut)
 	defer stop()
-	a := &attempt{work: &Work{Job: job}, end: end, held: time.Now()}
-	p.add(a)
-	defer p.remove(a)
 
 	log := p.log.With("job", job.ID, "kind", job.Kind, "epoch", job.Epoch)
 	began := time.Now()
@@ -86,20 +109,6 @@ func (p *Pool) attempt(work context.Context, job *mesa.Job) {
 		span.Fail(string(after.ErrorCode))
 	}
 	log.InfoContext(ctx, "job", "state", after.State, "took", time.Since(began), "error", after.LastError)
-}
-
-func (p *Pool) add(a *attempt) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.running[a.work.Job.ID] = a
-}
-
-func (p *Pool) remove(a *attempt) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.running[a.work.Job.ID] == a {
-		delete(p.running, a.work.Job.ID)
-	}
 }
 
 // handle runs the handler. It ends the handler's context when the job is cancelled or no longer ours, and leaves a handler behind that

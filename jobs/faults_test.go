@@ -276,6 +276,65 @@ func TestTheJobOfADeadProcessIsRescuedWhateverTheClockSays(t *testing.T) {
 	})
 }
 
+func TestAWorkerThatCannotExtendItsLeaseStopsInTime(t *testing.T) {
+	t.Parallel()
+	testkit.EachClone(t, "migrated", migrated, func(t *testing.T, url string) {
+		t.Parallel()
+		q := (&queue{T: t, url: url}).process()
+		ended := make(chan error, 1)
+		q.handle(func(ctx context.Context, w *jobs.Work) (jobs.Done, error) {
+			if w.Job.Epoch > 1 {
+				return jobs.Done{}, nil
+			}
+			<-ctx.Done()
+			ended <- context.Cause(ctx)
+			return jobs.Done{}, ctx.Err()
+		})
+		brief := quick
+		brief.Lease, brief.RescueEvery = 3*time.Second, time.Hour
+		q.work(brief)
+		j := q.enqueue(db.NewJob{})
+		q.running(j.ID)
+		held := time.Now()
+		unlock := q.lock("jobs")
+		if why, after := <-ended, time.Since(held); !errors.Is(why, jobs.ErrFenced) || after > brief.Lease {
+			t.Errorf("stopped after %s because %v", after, why)
+		}
+		unlock()
+		if now := q.ended(j.ID); now.State != mesa.JobSucceeded || now.Crashes != 0 || now.Attempt != 0 {
+			t.Errorf("ended as %s after %d crashes and %d failures", now.State, now.Crashes, now.Attempt)
+		}
+	})
+}
+
+// On SQLite whoever keeps one from writing to a table keeps one from writing to all.
+func TestAJobGoesOnWhileItsWorkerCannotBeNoted(t *testing.T) {
+	t.Parallel()
+	q := (&queue{T: t, url: testkit.PostgresClone(t, "migrated", migrated)}).process()
+	goOn := make(chan struct{})
+	q.handle(func(ctx context.Context, _ *jobs.Work) (jobs.Done, error) {
+		select {
+		case <-goOn:
+		case <-ctx.Done():
+		}
+		return jobs.Done{}, ctx.Err()
+	})
+	brief := quick
+	brief.Lease = 3 * time.Second
+	q.work(brief)
+	j := q.enqueue(db.NewJob{})
+	until := *q.running(j.ID).LeaseUntil
+	unlock := q.lock("workers")
+	now := q.until(j.ID, func(now *mesa.Job) bool {
+		return now.State != mesa.JobRunning || now.LeaseUntil.After(until.Add(brief.Lease/2))
+	})
+	unlock()
+	close(goOn)
+	if now.Epoch != 1 || q.ended(j.ID).State != mesa.JobSucceeded || q.job(j.ID).Crashes > 0 {
+		t.Errorf("it became %s; attempts %v", now.State, q.outcomes(j.ID))
+	}
+}
+
 // A process is frozen in the middle of a transaction that has locked a job: the server ends the transaction.
 func TestAJobThatAFrozenProcessHasLockedIsRescued(t *testing.T) {
 	t.Parallel()

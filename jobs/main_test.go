@@ -126,6 +126,23 @@ func (q *queue) beside() *sql.DB {
 	return database
 }
 
+// lock keeps everybody away from a table, or on SQLite from writing, until unlock.
+func (q *queue) lock(table string) (unlock func()) {
+	q.Helper()
+	statement := "BEGIN; LOCK TABLE " + table
+	if strings.HasPrefix(q.url, "sqlite:") {
+		statement = "BEGIN IMMEDIATE"
+	}
+	conn, err := q.beside().Conn(q.Context())
+	q.ok(err)
+	_, err = conn.ExecContext(q.Context(), statement)
+	q.ok(err)
+	return func() {
+		_, err := conn.ExecContext(context.Background(), "ROLLBACK")
+		q.ok(errors.Join(err, conn.Close()))
+	}
+}
+
 // enqueue adds a job, by default a diagnostic one.
 func (q *queue) enqueue(n db.NewJob) *mesa.Job {
 	q.Helper()

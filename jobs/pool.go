@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -100,17 +101,18 @@ func (p *Pool) Run(ctx context.Context) {
 	work, endWork := context.WithCancelCause(context.WithoutCancel(ctx)) // of the handlers
 	defer endWork(nil)
 	keep, endKeeping := context.WithCancel(context.WithoutCancel(ctx)) // of what has to go on while they end
-	p.rescue(ctx, p.deadWorkers(ctx)...)
-	p.see(ctx) // who takes a job is known
+	p.try(ctx, p.rescueAll)
+	p.try(ctx, p.see) // who takes a job is known
 
 	var dispatching, keeping, attempts sync.WaitGroup
 	for _, q := range mesa.JobQueues {
 		dispatching.Go(func() { p.dispatch(ctx, work, q, &attempts) })
 	}
 	keeping.Go(func() { p.heartbeats(keep) })
+	keeping.Go(func() { p.every(keep, p.timing.Heartbeat, p.see) })
 	keeping.Go(func() { p.storeSuccesses(keep) })
-	keeping.Go(func() { p.every(ctx, p.timing.RescueEvery, func() { p.lookForLost(ctx) }) })
-	keeping.Go(func() { p.every(ctx, announceEvery, func() { p.announce(ctx) }) })
+	keeping.Go(func() { p.every(ctx, p.timing.RescueEvery, p.lookForLost) })
+	keeping.Go(func() { p.every(ctx, announceEvery, p.signals.announce) })
 
 	dispatching.Wait()
 	soft := time.AfterFunc(p.timing.SoftStop, func() { endWork(ErrStopping) })
@@ -122,9 +124,18 @@ func (p *Pool) Run(ctx context.Context) {
 }
 
 // every does something again and again until ctx ends, with a jitter that keeps processes from doing it all at once.
-func (p *Pool) every(ctx context.Context, interval time.Duration, do func()) {
+func (p *Pool) every(ctx context.Context, interval time.Duration, do func(context.Context) error) {
 	for pause(ctx, time.Duration(float64(interval)*(0.8+0.4*rand.Float64()))) {
-		do()
+		p.try(ctx, do)
+	}
+}
+
+// try does something for which nobody waits for longer than a lease.
+func (p *Pool) try(ctx context.Context, do func(context.Context) error) {
+	within, cancel := context.WithTimeout(ctx, p.timing.Lease)
+	defer cancel()
+	if err := do(within); err != nil && ctx.Err() == nil {
+		p.log.WarnContext(ctx, "a worker's upkeep failed", "error", err)
 	}
 }
 
@@ -140,15 +151,15 @@ func (p *Pool) dispatch(ctx, work context.Context, queue mesa.JobQueue, attempts
 		if ctx.Err() != nil {
 			return
 		}
-		var jobs []*mesa.Job
-		jobs, more = p.next(ctx, queue.Name, free, more, turn%lookByOrder == 0)
-		for range free - len(jobs) {
+		var list []*attempt
+		list, more = p.next(ctx, work, queue.Name, free, more, turn%lookByOrder == 0)
+		for range free - len(list) {
 			slots <- struct{}{}
 		}
-		for _, j := range jobs {
+		for _, a := range list {
 			attempts.Go(func() {
 				defer func() { slots <- struct{}{} }()
-				p.attempt(work, j)
+				p.attempt(a)
 			})
 		}
 	}
@@ -171,7 +182,7 @@ func takeSlots(ctx context.Context, slots chan struct{}) (n int) {
 }
 
 // next takes at most most jobs of a queue, by what was announced or by order. more says that there may be others; hurry is what more was.
-func (p *Pool) next(ctx context.Context, queue string, most int, hurry, byOrder bool) (jobs []*mesa.Job, more bool) {
+func (p *Pool) next(ctx, work context.Context, queue string, most int, hurry, byOrder bool) (list []*attempt, more bool) {
 	var ids []mesa.JobID
 	if !hurry && !byOrder {
 		ids = p.signals.wait(ctx, queue, most, p.timing.Poll)
@@ -184,16 +195,27 @@ func (p *Pool) next(ctx context.Context, queue string, most int, hurry, byOrder 
 	if !has {
 		has, err = p.db.HasDue(ctx, queue)
 	}
-	if has { // a stop does not cut this short: whoever does not wait for the answer does not know which jobs it was given
-		claiming, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.timing.Lease)
-		defer cancel()
-		jobs, err = p.db.ClaimJobs(claiming, db.Claim{Worker: p.worker.ID, Lease: p.timing.Lease, Queue: queue, Limit: most, IDs: ids})
+	if has {
+		list, err = p.claim(ctx, work, db.Claim{Worker: p.worker.ID, Lease: p.timing.Lease, Queue: queue, Limit: most, IDs: ids})
 	}
 	if err != nil && ctx.Err() == nil {
 		p.log.WarnContext(ctx, "no jobs could be taken", "queue", queue, "error", err)
 		pause(ctx, afterFailed)
 	}
-	return jobs, len(ids) == 0 && len(jobs) == most
+	return list, len(ids) == 0 && len(list) == most
+}
+
+// claim takes jobs. A stop does not cut it short: whoever does not wait for the answer does not know which jobs it was given.
+func (p *Pool) claim(ctx, work context.Context, c db.Claim) ([]*attempt, error) {
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.Lease)
+	defer cancel()
+	began := time.Now()
+	jobs, err := p.db.ClaimJobs(within, c)
+	list := make([]*attempt, len(jobs))
+	for i, j := range jobs {
+		list[i] = p.begin(work, j, began)
+	}
+	return list, err
 }
 
 // heartbeats says that this worker works, until ctx ends: how far the jobs are as soon as there is news, that they go on every Heartbeat.
@@ -204,7 +226,6 @@ func (p *Pool) heartbeats(ctx context.Context) {
 	for {
 		if due := time.Since(last) >= p.timing.Heartbeat; due {
 			last = time.Now()
-			p.see(ctx)
 			p.beat(ctx, true)
 		} else {
 			p.beat(ctx, false)
@@ -217,7 +238,7 @@ func (p *Pool) heartbeats(ctx context.Context) {
 	}
 }
 
-// beat extends the leases of what runs when they are due or there is news. Who cannot for too long knows that others will take over.
+// beat extends the leases of what runs when they are due or there is news. It gives up in time for another try.
 func (p *Pool) beat(ctx context.Context, due bool) {
 	attempts := p.attempts()
 	beats := make([]db.Beat, len(attempts))
@@ -229,7 +250,7 @@ func (p *Pool) beat(ctx context.Context, due bool) {
 		return
 	}
 	began := time.Now()
-	within, cancel := context.WithTimeout(ctx, p.timing.Lease/2)
+	within, cancel := context.WithTimeout(ctx, p.timing.Lease/3)
 	held, err := p.db.HeartbeatJobs(within, p.worker.ID, p.timing.Lease, beats)
 	cancel()
 	if err != nil {
@@ -237,11 +258,10 @@ func (p *Pool) beat(ctx context.Context, due bool) {
 	}
 	for i, a := range attempts {
 		switch {
-		case err != nil && began.Sub(a.heldSince()) > p.timing.Lease*5/6:
-			a.end(ErrFenced)
-		case err == nil && held[beats[i].ID] == beats[i].Epoch:
-			a.hold(began)
-		case err == nil:
+		case err != nil: // the fences of the attempts stand where they stood
+		case held[beats[i].ID] == beats[i].Epoch:
+			a.hold(began, p.timing.Lease)
+		default:
 			a.end(ErrFenced)
 		}
 	}
@@ -254,12 +274,10 @@ func (p *Pool) attempts() []*attempt {
 }
 
 // see notes that this worker is there.
-func (p *Pool) see(ctx context.Context) {
+func (p *Pool) see(ctx context.Context) error {
 	w := p.worker
 	w.Running = len(p.attempts())
-	if err := p.db.SeeWorker(ctx, w); err != nil && ctx.Err() == nil {
-		p.log.WarnContext(ctx, "worker not noted", "error", err)
-	}
+	return p.db.SeeWorker(ctx, w)
 }
 
 func (p *Pool) forget() {
@@ -270,42 +288,25 @@ func (p *Pool) forget() {
 
 // lookForLost rescues jobs of workers that are silent for too long. Where leases go by the clock of this machine, which may have been set
 // back, its processes are looked at too.
-func (p *Pool) lookForLost(ctx context.Context) {
-	var dead []string
+func (p *Pool) lookForLost(ctx context.Context) error {
 	if p.db.IsOneMachine() {
-		dead = p.deadWorkers(ctx)
+		return p.rescueAll(ctx)
 	}
-	p.rescue(ctx, dead...)
+	return p.rescue(ctx)
 }
 
-func (p *Pool) rescue(ctx context.Context, dead ...string) {
+// rescueAll rescues jobs of workers that are silent for too long, and of those of this machine whose processes have ended.
+func (p *Pool) rescueAll(ctx context.Context) error {
+	ids, err := p.db.RunningWorkers(ctx)
+	return errors.Join(err, p.rescue(ctx, slices.DeleteFunc(ids, func(id string) bool { return !isDead(id) })...))
+}
+
+func (p *Pool) rescue(ctx context.Context, dead ...string) error {
 	rescued, err := p.db.RescueJobs(ctx, dead...)
-	if err != nil && ctx.Err() == nil {
-		p.log.WarnContext(ctx, "lost jobs not looked for", "error", err)
-	}
 	for _, j := range rescued {
 		p.log.WarnContext(ctx, "job rescued", "job", j.ID, "kind", j.Kind, "from", j.Worker, "state", j.State, "crashes", j.Crashes)
 	}
-}
-
-func (p *Pool) announce(ctx context.Context) {
-	if err := p.signals.announce(ctx); err != nil && ctx.Err() == nil {
-		p.log.WarnContext(ctx, "jobs not announced", "error", err)
-	}
-}
-
-// deadWorkers lists workers of this machine that have jobs although their processes have ended.
-func (p *Pool) deadWorkers(ctx context.Context) (dead []string) {
-	ids, err := p.db.RunningWorkers(ctx)
-	if err != nil {
-		p.log.WarnContext(ctx, "dead workers not looked for", "error", err)
-	}
-	for _, id := range ids {
-		if isDead(id) {
-			dead = append(dead, id)
-		}
-	}
-	return dead
+	return err
 }
 
 func host() string {

@@ -131,10 +131,13 @@ func (db *DB) KnownFiles(ctx context.Context, keys []string) (map[string]bool, e
 	return known, nil
 }
 
-// InSnapshot lets do look at one state of the database, as an actor may see it. On SQLite it keeps what was written meanwhile from being
-// tidied up, so it should not take longer than it must.
+// InSnapshot lets do look at one state of the database, as an actor may see it, for as long as ctx lasts: what it does between its looks
+// may be slow. On SQLite it keeps what was written meanwhile from being tidied up, so it should not take longer than it must.
 func (db *DB) InSnapshot(ctx context.Context, actor *mesa.Actor, do func(v *View) error) error {
-	return db.read.RunInTx(ctx, db.dialect.snapshot(), func(_ context.Context, tx bun.Tx) error {
+	return db.read.RunInTx(ctx, db.dialect.snapshot(), func(ctx context.Context, tx bun.Tx) error {
+		if _, err := tx.ExecContext(ctx, db.dialect.steady()); err != nil {
+			return fmt.Errorf("begin: %w", err)
+		}
 		v := db.View(actor)
 		v.idb = tx
 		return do(v)

@@ -28,6 +28,10 @@ func NewSchedule(database *db.DB, zone *time.Location, log *slog.Logger) (*Sched
 		return nil, fmt.Errorf("schedule: %w", err)
 	}
 	s := &Schedule{db: database, log: log, clock: clock, zone: zone}
+	_, err = clock.NewJob(gocron.DurationJob(makeUpEvery), gocron.NewTask(s.makeUp), gocron.WithName("make up"), gocron.WithSingletonMode(gocron.LimitModeReschedule))
+	if err != nil {
+		return nil, fmt.Errorf("schedule: %w", err)
+	}
 	for _, entry := range mesa.ScheduleEntries {
 		task := gocron.NewTask(func(ctx context.Context) { s.fire(ctx, entry) })
 		if _, err := clock.NewJob(gocron.CronJob(entry.Cron, false), task, gocron.WithName(entry.Name)); err != nil {
@@ -37,10 +41,19 @@ func NewSchedule(database *db.DB, zone *time.Location, log *slog.Logger) (*Sched
 	return s, nil
 }
 
+// makeUpEvery is how often missed fires are looked for.
+const makeUpEvery = time.Minute
+
 // Start fires what was missed while nobody was there, once each, then whatever becomes due.
 func (s *Schedule) Start(ctx context.Context) {
+	s.makeUp(ctx)
+	s.clock.Start()
+}
+
+// makeUp fires what was missed: no process was there, the database was away, or the clock was set meanwhile.
+func (s *Schedule) makeUp(ctx context.Context) {
 	fires, err := s.db.LastFires(ctx)
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		s.log.WarnContext(ctx, "missed fires not looked for", "error", err)
 	}
 	for _, entry := range mesa.ScheduleEntries {
@@ -49,7 +62,6 @@ func (s *Schedule) Start(ctx context.Context) {
 			s.fire(ctx, entry)
 		}
 	}
-	s.clock.Start()
 }
 
 // Stop ends it. Fires under way end first.

@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 	"testing"
@@ -204,9 +205,39 @@ func TestAClockThatJumpsFiresNothingTwice(t *testing.T) {
 		c.expect(0, 0)
 		c.pass(24 * time.Hour)
 		c.expect(24, 1)
-		c.jump(5 * time.Hour) // what lies between is left out
+		c.jump(5 * time.Hour) // of what lies between, the daily one is made up for
 		c.pass(time.Hour)
-		c.expect(1, 0)
+		c.expect(1, 1)
+	})
+}
+
+func TestAFireThatFailedIsMadeUpFor(t *testing.T) {
+	inBubble(t, func(c *clockwork) {
+		c.process()
+		c.process()
+		c.pass(26 * time.Hour)
+		c.expect(26, 1)
+		harm := (&queue{T: c.T, url: c.url}).beside()
+		_, broken := harm.Exec("ALTER TABLE schedules RENAME TO out_of_reach")
+		c.pass(2 * time.Hour)
+		_, mended := harm.Exec("ALTER TABLE out_of_reach RENAME TO schedules")
+		if err := errors.Join(broken, mended); err != nil {
+			c.Fatal(err)
+		}
+		c.pass(10 * time.Minute)
+		c.expect(0, 1)
+	})
+}
+
+// The clock that rings is not the one that tells whether something is due.
+func TestAFireThatCameTooEarlyIsMadeUpFor(t *testing.T) {
+	inBubble(t, func(c *clockwork) {
+		c.process()
+		c.pass(26 * time.Hour)
+		c.expect(26, 1)
+		c.jump(-10 * time.Millisecond)
+		c.pass(2 * time.Hour)
+		c.expect(1, 1)
 	})
 }
 

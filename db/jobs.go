@@ -137,7 +137,19 @@ func (db *DB) ClaimJobs(ctx context.Context, c Claim) (jobs []*mesa.Job, err err
 	if db.dialect.isUnique(err) {
 		return nil, nil // others take them
 	}
-	return jobs, err
+	if err != nil {
+		return nil, err
+	}
+	return jobs, nil
+}
+
+// ClaimedJobs are the jobs that a worker has because of a claim made since an instant: whoever lost the answer of ClaimJobs asks so.
+func (db *DB) ClaimedJobs(ctx context.Context, c Claim, since time.Time) (jobs []*mesa.Job, err error) {
+	err = db.read.NewSelect().Model(&jobs).Where("worker = ? AND queue = ? AND state = 'RUNNING' AND claimed_at >= ?", c.Worker, c.Queue, since).Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find claimed jobs: %w", err)
+	}
+	return jobs, nil
 }
 
 func (tx *Tx) claim(ctx context.Context, c Claim) ([]*mesa.Job, error) {

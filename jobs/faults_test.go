@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -165,7 +166,7 @@ func TestWhatMayBeStoredIsNotUndone(t *testing.T) {
 			return jobs.Done{Undo: func(_ context.Context, why error) { undone <- why }}, nil
 		})
 		brief := quick
-		brief.Lease = time.Second // for so long it looks
+		brief.Lease = 2 * time.Second // for so long it looks
 		stop := q.work(brief)
 		j := q.ended(q.enqueue(db.NewJob{}).ID)
 		stop()
@@ -274,6 +275,36 @@ func TestTheJobOfADeadProcessIsRescuedWhateverTheClockSays(t *testing.T) {
 			q.Errorf("%d crashes", rescued.Crashes)
 		}
 	})
+}
+
+func TestALostCommitLosesNothingAndDoesNothingTwice(t *testing.T) {
+	t.Parallel()
+	const (
+		claim = "taken AS MATERIALIZED (SELECT j.id FROM jobs AS j WHERE j.state = 'QUEUED' AND j.queue = 'default'"
+		end   = `INSERT INTO "job_attempts"`
+	)
+	for name, commit := range map[string]*testkit.LostCommit{
+		"claim":             {Statement: claim},
+		"claim that landed": {Statement: claim, Landed: true},
+		"end":               {Statement: end},
+		"end that landed":   {Statement: end, Landed: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			q := (&queue{T: t, url: testkit.PostgresClone(t, "migrated", migrated), options: db.Options{Postgres: commit.In}}).process()
+			var runs atomic.Int64
+			q.handle(func(context.Context, *jobs.Work) (jobs.Done, error) {
+				runs.Add(1)
+				return jobs.Done{}, nil
+			})
+			id := q.enqueue(db.NewJob{}).ID
+			q.work(quick)
+			j := q.ended(id)
+			if !commit.IsLost() || j.State != mesa.JobSucceeded || j.Crashes != 0 || runs.Load() != 1 || q.endings(j.ID) != 1 {
+				t.Errorf("commit lost: %t; ended as %s after %d runs and %v, recorded %d times", commit.IsLost(), j.State, runs.Load(), q.outcomes(j.ID), q.endings(j.ID))
+			}
+		})
+	}
 }
 
 func TestAWorkerThatCannotExtendItsLeaseStopsInTime(t *testing.T) {

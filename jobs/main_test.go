@@ -39,6 +39,7 @@ var quick = jobs.Timing{Lease: 20 * time.Second, Heartbeat: 500 * time.Milliseco
 type queue struct {
 	*testing.T
 	url, redis, prefix string
+	options            db.Options
 	db                 *db.DB
 	signals            *jobs.Signals
 	handlers           jobs.Handlers
@@ -72,7 +73,9 @@ func (q *queue) process() *queue {
 	signals, err := jobs.NewSignals(q.redis, q.prefix, slog.New(slog.DiscardHandler))
 	q.ok(err)
 	other.signals = signals
-	other.db, err = db.Open(q.Context(), q.url, db.Options{JobsChanged: signals.Changed, Now: other.now})
+	options := q.options
+	options.JobsChanged, options.Now = signals.Changed, other.now
+	other.db, err = db.Open(q.Context(), q.url, options)
 	q.ok(err)
 	signals.Start(other.db)
 	q.Cleanup(func() {

@@ -205,17 +205,31 @@ func (p *Pool) next(ctx, work context.Context, queue string, most int, hurry, by
 	return list, len(ids) == 0 && len(list) == most
 }
 
-// claim takes jobs. A stop does not cut it short: whoever does not wait for the answer does not know which jobs it was given.
+// claim takes jobs. A stop does not cut it short: whoever does not wait for the answer does not know which jobs it was given. When the
+// answer is lost, it looks which they are while their leases last, after a stop once.
 func (p *Pool) claim(ctx, work context.Context, c db.Claim) ([]*attempt, error) {
-	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.Lease)
+	leased, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.Lease)
 	defer cancel()
-	began := time.Now()
-	jobs, err := p.db.ClaimJobs(within, c)
+	began, since := time.Now(), p.db.Now()
+	jobs, err := p.tryClaim(leased, c)
+	for err != nil && pause(leased, afterFailed) {
+		p.log.WarnContext(ctx, "perhaps jobs were taken", "queue", c.Queue, "error", err)
+		if jobs, err = p.db.ClaimedJobs(leased, c, since); ctx.Err() != nil {
+			break
+		}
+	}
 	list := make([]*attempt, len(jobs))
 	for i, j := range jobs {
 		list[i] = p.begin(work, j, began)
 	}
 	return list, err
+}
+
+// tryClaim takes jobs, in a time that leaves some for another look.
+func (p *Pool) tryClaim(ctx context.Context, c db.Claim) ([]*mesa.Job, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Lease/3)
+	defer cancel()
+	return p.db.ClaimJobs(ctx, c)
 }
 
 // heartbeats says that this worker works, until ctx ends: how far the jobs are as soon as there is news, that they go on every Heartbeat.

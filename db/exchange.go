@@ -119,6 +119,20 @@ func (tx *Tx) DocumentOfMessage(ctx context.Context, id mesa.MessageID) (doc mes
 	return doc, nil
 }
 
+// JobOfMessage locks the job that sends a message, to be locked before that; nil when there is none any more. The caller has the document
+// locked, so that it stays the message's job.
+func (tx *Tx) JobOfMessage(ctx context.Context, id mesa.MessageID) (*mesa.Job, error) {
+	var rows []*mesa.Job
+	q := tx.NewSelect().Model(&rows).Where("job.id = (SELECT job_id FROM exchange_messages WHERE id = ?)", id)
+	if err := tx.db.dialect.forUpdate(q, "job").Scan(ctx); err != nil {
+		return nil, fmt.Errorf("lock the job of a message: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	return rows[0], nil
+}
+
 // LiveMessage is the message by which a document is on its way to an institution, or arrived there; nil when there is none. It stays so for
 // the transaction if that has the document locked.
 func (tx *Tx) LiveMessage(ctx context.Context, doc mesa.DocumentID, to mesa.IntegrationID) (*mesa.ExchangeMessage, error) {

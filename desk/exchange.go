@@ -94,7 +94,7 @@ type MessageInput struct {
 
 // RetryMessage lets a dead message be sent again, as it was and under the same code: if it did arrive, the other side says so.
 func (d *Desk) RetryMessage(ctx context.Context, by *mesa.Actor, in MessageInput) (*mesa.ExchangeMessage, error) {
-	return d.onMessage(ctx, by, in, func(tx *db.Tx, m *mesa.ExchangeMessage, to *mesa.Integration) error {
+	return d.onMessage(ctx, by, in, func(tx *db.Tx, _ *mesa.Job, m *mesa.ExchangeMessage, to *mesa.Integration) error {
 		if m.State == mesa.MessageDead {
 			if live, err := tx.LiveMessage(ctx, m.DocumentID, m.IntegrationID); err != nil {
 				return err
@@ -114,34 +114,23 @@ func (d *Desk) RetryMessage(ctx context.Context, by *mesa.Actor, in MessageInput
 	})
 }
 
-// CancelMessage gives up a message that waits to be sent.
+// CancelMessage gives up a message that waits to be sent, and its job if that waits: one that runs finds nothing to send.
 func (d *Desk) CancelMessage(ctx context.Context, by *mesa.Actor, in MessageInput) (*mesa.ExchangeMessage, error) {
-	return d.onMessage(ctx, by, in, func(tx *db.Tx, m *mesa.ExchangeMessage, to *mesa.Integration) error {
+	return d.onMessage(ctx, by, in, func(tx *db.Tx, job *mesa.Job, m *mesa.ExchangeMessage, to *mesa.Integration) error {
 		if err := m.Cancel(tx.Now()); err != nil {
 			return err
 		}
-		if err := cancelWaiting(ctx, tx, m.JobID); err != nil {
-			return err
+		if job != nil && job.State == mesa.JobQueued {
+			if _, err := tx.CancelJob(ctx, job); err != nil {
+				return err
+			}
 		}
 		return tx.SaveMessage(ctx, by, m, to, mesa.ExchangeCancelled)
 	})
 }
 
-// cancelWaiting cancels a job that waits. One that runs finds nothing to send.
-func cancelWaiting(ctx context.Context, tx *db.Tx, id mesa.JobID) error {
-	job, err := tx.LockJob(ctx, id)
-	switch {
-	case mesa.CodeOf(err) == mesa.NotFound:
-		return nil
-	case err != nil || job.State != mesa.JobQueued:
-		return err
-	}
-	_, err = tx.CancelJob(ctx, job)
-	return err
-}
-
 // onMessage runs a verb on a message whose document the actor sees. The document is locked, so that it is on its way once.
-func (d *Desk) onMessage(ctx context.Context, by *mesa.Actor, in MessageInput, verb func(tx *db.Tx, m *mesa.ExchangeMessage, to *mesa.Integration) error) (m *mesa.ExchangeMessage, err error) {
+func (d *Desk) onMessage(ctx context.Context, by *mesa.Actor, in MessageInput, verb func(tx *db.Tx, job *mesa.Job, m *mesa.ExchangeMessage, to *mesa.Integration) error) (m *mesa.ExchangeMessage, err error) {
 	err = d.write(ctx, by, func(tx *db.Tx) error {
 		if err := by.RequireEverywhere(mesa.MayExchange); err != nil {
 			return err
@@ -153,6 +142,10 @@ func (d *Desk) onMessage(ctx context.Context, by *mesa.Actor, in MessageInput, v
 		if _, err := tx.DocumentFile(ctx, by, mesa.MayReadDocuments, id, "messageId"); err != nil {
 			return err
 		}
+		job, err := tx.JobOfMessage(ctx, in.MessageID)
+		if err != nil {
+			return err
+		}
 		if m, err = tx.Message(ctx, in.MessageID, "messageId"); err != nil {
 			return err
 		}
@@ -161,7 +154,7 @@ func (d *Desk) onMessage(ctx context.Context, by *mesa.Actor, in MessageInput, v
 			if err != nil {
 				return err
 			}
-			return verb(tx, m, to)
+			return verb(tx, job, m, to)
 		})
 	})
 	return m, err

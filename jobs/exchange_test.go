@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -517,6 +518,34 @@ func TestTheScheduleAsksEachActiveNeighbourAndFindsOrphans(t *testing.T) {
 		}
 		if result := string(o.job(poll.ID).Result); !strings.Contains(result, `"integrations":`) {
 			o.Errorf("the poll leaves %s", result)
+		}
+	})
+}
+
+// A worker has the job locked when it notes in the message how sending it went.
+func TestWhoCancelsAMessageLocksItsJobFirst(t *testing.T) {
+	onOffice(t, func(o *office) {
+		if o.db.IsOneMachine() {
+			return // one writes at a time
+		}
+		m, beside := o.send(), o.beside()
+		cancelled := make(chan error, 1)
+		ended := o.db.InTx(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.LockJob(t.Context(), m.JobID)
+			go func() {
+				_, err := o.desk.CancelMessage(t.Context(), o.admin, desk.MessageInput{MessageID: m.ID})
+				cancelled <- err
+			}()
+			for waits := false; err == nil && !waits && len(cancelled) == 0; {
+				err = beside.QueryRow("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waits)
+			}
+			if err == nil {
+				_, err = tx.NewRaw("SELECT FROM exchange_messages WHERE id = ? FOR UPDATE NOWAIT", m.ID).Exec(t.Context())
+			}
+			return err
+		})
+		if err := errors.Join(ended, <-cancelled); err != nil || o.message(m).State != mesa.MessageCancelled || o.job(m.JobID).State != mesa.JobCancelled {
+			t.Errorf("the message is %s, its job %s: %v", o.message(m).State, o.job(m.JobID).State, err)
 		}
 	})
 }

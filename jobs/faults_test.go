@@ -3,10 +3,10 @@ package jobs_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"os/exec"
 	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,13 +18,18 @@ import (
 )
 
 // dead is a worker of another machine that will never be heard of again.
-const dead = "elsewhere:1:process:1"
+const dead = "elsewhere:1:1:process:1"
 
 // taken is a job that a dead worker has taken.
 func (q *queue) taken(lease time.Duration) *mesa.Job {
 	q.Helper()
+	return q.takenBy(dead, lease)
+}
+
+func (q *queue) takenBy(worker string, lease time.Duration) *mesa.Job {
+	q.Helper()
 	id := q.enqueue(db.NewJob{}).ID
-	claimed, err := q.db.ClaimJobs(q.Context(), db.Claim{Worker: dead, Lease: lease, Queue: "default", Limit: 1, IDs: []mesa.JobID{id}})
+	claimed, err := q.db.ClaimJobs(q.Context(), db.Claim{Worker: worker, Lease: lease, Queue: "default", Limit: 1, IDs: []mesa.JobID{id}})
 	q.ok(err)
 	if len(claimed) != 1 {
 		q.Fatalf("claimed %d jobs", len(claimed))
@@ -255,18 +260,51 @@ func TestNothingIsStuckOrDoneTwiceWhenTheClockJumps(t *testing.T) {
 	}
 }
 
+// Parts of the name of a worker.
+const (
+	namespace = 1
+	pid       = 2
+	process   = 3
+)
+
+// namesake is the name of a worker that works here but for some parts.
+func (q *queue) namesake(changes map[int]string) string {
+	q.Helper()
+	parts := strings.Split(string(q.ended(q.enqueue(db.NewJob{}).ID).Worker), ":")
+	for part, value := range changes {
+		parts[part] = value
+	}
+	return strings.Join(parts, ":")
+}
+
+// Containers may share the name of a host, and then all of their processes have the same pid.
+func TestAProcessOfAnotherContainerIsNotTakenForDead(t *testing.T) {
+	onEach(t, func(q *queue) {
+		stop := q.work(quick)
+		before, beside := q.namesake(map[int]string{process: "before"}), q.namesake(map[int]string{process: "beside", namespace: "1"})
+		stop()
+		works, gone := q.takenBy(beside, time.Hour), q.takenBy(before, time.Hour)
+		q.work(quick)
+		if j := q.ended(gone.ID); j.State != mesa.JobSucceeded || j.Crashes != 1 {
+			q.Errorf("the job of the process before is %s after %d crashes", j.State, j.Crashes)
+		}
+		if j := q.job(works.ID); j.State != mesa.JobRunning || j.Epoch != works.Epoch {
+			q.Errorf("the job of the process beside is %s after %d crashes", j.State, j.Crashes)
+		}
+	})
+}
+
 // On SQLite the lease is an hour ahead when the clock of the machine was set back.
 func TestTheJobOfADeadProcessIsRescuedWhateverTheClockSays(t *testing.T) {
 	onEach(t, func(q *queue) {
 		gone := exec.Command("true")
 		q.ok(gone.Run())
-		host, err := os.Hostname()
-		q.ok(err)
 		q.work(quick)
+		worker := q.namesake(map[int]string{pid: strconv.Itoa(gone.Process.Pid)})
 		before := q.process()
 		before.jump(2 * time.Hour)
 		j := q.enqueue(db.NewJob{RunAt: q.now().Add(time.Hour)}) // for nobody but the one that lives in the future
-		claimed, err := before.db.ClaimJobs(q.Context(), db.Claim{Worker: fmt.Sprintf("%s:%d:process:1", host, gone.Process.Pid), Lease: 200 * time.Millisecond, Queue: "default", Limit: 1})
+		claimed, err := before.db.ClaimJobs(q.Context(), db.Claim{Worker: worker, Lease: 200 * time.Millisecond, Queue: "default", Limit: 1})
 		if err != nil || len(claimed) != 1 {
 			q.Fatalf("claimed %d: %v", len(claimed), err)
 		}

@@ -160,7 +160,7 @@ func TestAWorkerWhoseJobWasTakenOverStopsAndUndoesItsWork(t *testing.T) {
 
 // The commit that ended a job landed, its answer was lost, and the look at what became of it fails, too.
 func TestWhatMayBeStoredIsNotUndone(t *testing.T) {
-	onEach(t, func(q *queue) {
+	onBoth(t, func(q *queue) {
 		harm := q.beside()
 		undone := make(chan error, 1)
 		q.handle(func(ctx context.Context, w *jobs.Work) (jobs.Done, error) {
@@ -279,7 +279,7 @@ func (q *queue) namesake(changes map[int]string) string {
 
 // Containers may share the name of a host, and then all of their processes have the same pid.
 func TestAProcessOfAnotherContainerIsNotTakenForDead(t *testing.T) {
-	onEach(t, func(q *queue) {
+	onBoth(t, func(q *queue) {
 		stop := q.work(quick)
 		before, beside := q.namesake(map[int]string{process: "before"}), q.namesake(map[int]string{process: "beside", namespace: "1"})
 		stop()
@@ -346,10 +346,7 @@ func TestALostCommitLosesNothingAndDoesNothingTwice(t *testing.T) {
 }
 
 func TestAWorkerThatCannotExtendItsLeaseStopsInTime(t *testing.T) {
-	t.Parallel()
-	testkit.EachClone(t, "migrated", migrated, func(t *testing.T, url string) {
-		t.Parallel()
-		q := (&queue{T: t, url: url}).process()
+	onBoth(t, func(q *queue) {
 		ended := make(chan error, 1)
 		q.handle(func(ctx context.Context, w *jobs.Work) (jobs.Done, error) {
 			if w.Job.Epoch > 1 {
@@ -367,11 +364,11 @@ func TestAWorkerThatCannotExtendItsLeaseStopsInTime(t *testing.T) {
 		held := time.Now()
 		unlock := q.lock("jobs")
 		if why, after := <-ended, time.Since(held); !errors.Is(why, jobs.ErrFenced) || after > brief.Lease {
-			t.Errorf("stopped after %s because %v", after, why)
+			q.Errorf("stopped after %s because %v", after, why)
 		}
 		unlock()
 		if now := q.ended(j.ID); now.State != mesa.JobSucceeded || now.Crashes != 0 || now.Attempt != 0 {
-			t.Errorf("ended as %s after %d crashes and %d failures", now.State, now.Crashes, now.Attempt)
+			q.Errorf("ended as %s after %d crashes and %d failures", now.State, now.Crashes, now.Attempt)
 		}
 	})
 }

@@ -64,6 +64,16 @@ func onEach(t *testing.T, body func(q *queue)) {
 	}
 }
 
+// onBoth runs a test on both databases, without Redis.
+func onBoth(t *testing.T, body func(q *queue)) {
+	t.Helper()
+	t.Parallel()
+	testkit.EachClone(t, "migrated", migrated, func(t *testing.T, url string) {
+		t.Parallel()
+		body((&queue{T: t, url: url}).process())
+	})
+}
+
 var migrated = testkit.Migrated(db.Options{})
 
 // process is another process on the same database.

@@ -42,7 +42,7 @@ func NewSchedule(database *db.DB, zone *time.Location, log *slog.Logger) (*Sched
 }
 
 // makeUpEvery is how often missed fires are looked for.
-const makeUpEvery = time.Minute
+const makeUpEvery = 5 * time.Minute
 
 // Start fires what was missed while nobody was there, once each, then whatever becomes due.
 func (s *Schedule) Start(ctx context.Context) {

@@ -193,6 +193,8 @@ func (x *exchange) answer(ctx context.Context) {
 	x.register(ctx)
 	var failed attempt
 	found, err := results.Get(ctx, x.Cache, at, cache.Key{Name: key, Tier: x.plan.tier, Reach: x.plan.reach}, func(ctx context.Context) (*result, error) {
+		ctx, span := x.apart(ctx)
+		defer span.End(nil)
 		a := x.execute(ctx)
 		if !a.isClean() {
 			failed = a
@@ -209,6 +211,14 @@ func (x *exchange) answer(ctx context.Context) {
 	default:
 		x.give(found)
 	}
+}
+
+// apart takes what is made anew in the background off the answer that is being sent meanwhile: its header, and its span.
+func (x *exchange) apart(ctx context.Context) (context.Context, trace.Span) {
+	if !cache.IsRefresh(ctx) {
+		return ctx, trace.Span{}
+	}
+	return x.Tracer.Begin(WithPeer(ctx, peerOf(ctx).address, nil), trace.Origin{Kind: "refresh", Name: x.plan.name})
 }
 
 // guess is who a caller was last, and the name of the answer for them.

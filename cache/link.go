@@ -209,12 +209,10 @@ func (l *link) syncWith(ctx context.Context, key string) (packed []byte, of *lif
 	if !l.isUsable() || l.hasRested(began) {
 		return nil, life, false
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := patiently(ctx)
 	defer cancel()
 	m, packed, err := l.remote.movedSinceWith(ctx, clock, life.name, key)
 	switch {
-	case err != nil && context.Cause(ctx) == context.Canceled:
-		return nil, life, false // the caller has gone
 	case err != nil:
 		l.broke(err)
 		return nil, life, false
@@ -437,18 +435,22 @@ func (l *link) unmoved(ctx context.Context, entries []string) ([]string, error) 
 	return l.remote.unmoved(ctx, entries)
 }
 
+// patiently gives a question of one caller the patience of the link and no other end: a caller who goes away, or whose time is over, says
+// nothing about Redis.
+func patiently(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), patience)
+}
+
 // get reads an entry as it is; nil when there is none.
 func (l *link) get(ctx context.Context, life *life, key string) []byte {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	if !l.isUsable() {
 		return nil
 	}
+	ctx, cancel := patiently(ctx)
+	defer cancel()
 	packed, err := l.remote.get(ctx, life.name, key)
 	if err != nil {
-		if context.Cause(ctx) != context.Canceled {
-			l.broke(err)
-		}
+		l.broke(err)
 		return nil
 	}
 	return packed
@@ -459,7 +461,7 @@ func (l *link) put(ctx context.Context, life *life, key string, packed []byte, t
 	if !l.isUsable() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := patiently(ctx)
 	defer cancel()
 	if err := l.remote.put(ctx, life.name, key, packed, ttl); err != nil {
 		l.broke(err)

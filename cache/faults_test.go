@@ -242,13 +242,16 @@ func TestWhoeverGoesAwaySaysNothingAboutRedis(t *testing.T) {
 			second.Wait()
 		},
 	} {
-		failed := func() bool {
+		broken := 0
+		for range 3 { // on a busy machine Redis may be late for once
 			n.cache.Clear()
 			before := n.cache.Stats().Failures
 			goAway()
-			return n.cache.Stats().Failures > before
+			if n.cache.Stats().Failures > before {
+				broken++
+			}
 		}
-		if failed() && failed() && failed() { // on a busy machine Redis may be late for once
+		if broken == 3 {
 			t.Errorf("after a caller %s: %s", what, n.cache.Stats().Problem)
 		}
 	}

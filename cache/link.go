@@ -296,16 +296,17 @@ func (l *link) learn(ctx context.Context) error {
 
 var errNewLife = errors.New("what Redis had is gone: it was restarted, replaced or flushed")
 
-// enter reads the whole ledger and takes up its life. It asks the server itself whether that is still the one of the ledger.
+// enter takes up the life of the ledger, and reads all of it that is not known. It asks the server itself whether that is still the one of the ledger.
 func (l *link) enter(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, enterPatience)
 	defer cancel()
-	m, err := l.remote.enter(ctx)
+	clock, life := l.c.ledger.now()
+	m, err := l.remote.enter(ctx, life.name, clock)
 	if err != nil {
 		return err
 	}
 	l.offset.Store(m.time - l.c.opts.Now().UnixMicro())
-	if _, life := l.c.ledger.now(); life.name == m.life {
+	if life.name == m.life {
 		l.c.ledger.learn(life, m.tags, m.clock)
 		return nil
 	}

@@ -64,12 +64,16 @@ func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphE
 		return
 	}
 	if status, wrong := x.read(); wrong != nil {
-		x.reject(ctx, status, wrong)
+		err := refuse(ctx, wrong)
+		if tooOften := t.payForRefusal(ctx); tooOften != nil {
+			status, err = http.StatusTooManyRequests, tooOften
+		}
+		x.reject(ctx, status, err)
 		return
 	}
 	ctx, x.span = trace.Begin(ctx, "GraphQL", "")
 	defer x.span.End(nil)
-	document, err := t.Documents.resolve(ctx, x.asked.named(), t.Cache)
+	document, err := t.resolve(ctx, &x.asked)
 	if err != nil {
 		x.refuse(ctx, unnamed(err), gqlerror.List{err})
 		return
@@ -86,7 +90,7 @@ func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphE
 	case x.prefersStream() || operation == ast.Subscription && slices.Contains(x.media, eventStream):
 		x.stream(ctx)
 	case operation == ast.Subscription:
-		x.reject(ctx, http.StatusNotAcceptable, mesa.Invalid("query", "Las suscripciones van por WebSocket o con Accept: text/event-stream."))
+		x.reject(ctx, http.StatusNotAcceptable, refuse(ctx, mesa.Invalid("query", "Las suscripciones van por WebSocket o con Accept: text/event-stream.")))
 	default:
 		x.answer(ctx)
 	}
@@ -99,7 +103,7 @@ func (x *exchange) isUnsafe(operation ast.Operation) bool {
 
 func (x *exchange) rejectUnsafe(ctx context.Context) {
 	x.w.Header().Set("Allow", "POST")
-	x.reject(ctx, http.StatusMethodNotAllowed, mesa.Invalid("query", "Por GET solo se admiten consultas."))
+	x.reject(ctx, http.StatusMethodNotAllowed, refuse(ctx, mesa.Invalid("query", "Por GET solo se admiten consultas.")))
 }
 
 // json is the media type of an answer that is no stream.
@@ -387,8 +391,8 @@ func (x *exchange) refuse(ctx context.Context, legacy int, errs gqlerror.List) {
 }
 
 // reject answers a request that is not well-formed, or not acceptable; never with a stream.
-func (x *exchange) reject(ctx context.Context, status int, err *mesa.Error) {
-	res := x.exec.DispatchError(ctx, gqlerror.List{refuse(ctx, err)})
+func (x *exchange) reject(ctx context.Context, status int, err *gqlerror.Error) {
+	res := x.exec.DispatchError(ctx, gqlerror.List{err})
 	x.ended = x.tellErrors(x.span, res.Errors)
 	x.send(status, bodyOf(res), true)
 }

@@ -147,7 +147,7 @@ func (l *Limiter) look(name, who string, amount int64, counts, always bool) Verd
 		s.counts[i].unsent += amount
 	}
 	v.Left = max(v.Left-amount, 0) / Unit
-	if l.remote != nil && !s.dirty {
+	if l.remote != nil && !s.dirty && len(c.dirty) < maxSpenders { // of more Redis learns when they spend again
 		s.dirty = true
 		c.dirty = append(c.dirty, s)
 	}

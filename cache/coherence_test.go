@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/mesapartes/mesa/cache"
+	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/internal/testkit"
+	"github.com/mesapartes/mesa/mesa"
 )
 
 // eachBackend runs body with nodes on one database: one in memory alone, then two that share a Redis.
@@ -227,6 +229,65 @@ func TestAnotherProcessFindsWhatIsKept(t *testing.T) {
 	until(t, "the third process to use Redis", func() bool { return three.cache.Stats().State == cache.Closed })
 	if got := three.read(); got.Outcome == cache.Hit {
 		t.Errorf("another version reads what this one wrote: %s", got.Outcome)
+	}
+}
+
+// A transaction that stays open keeps what is committed behind it from being settled for good. However much that is, it makes everything
+// move once, and other changes are found. (In SQLite nobody commits behind an open transaction.)
+func TestALongTransactionDoesNotEmptyTheCache(t *testing.T) {
+	t.Parallel()
+	database := testkit.PostgresClone(t, "cache", testkit.Migrated(db.Options{}))
+	n, ctx := start(t, database, cache.Options{}), t.Context()
+	begun, end, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		ended <- n.db.InTx(ctx, func(tx *db.Tx) error {
+			_, err := tx.NewRaw("SELECT pg_current_xact_id()").Exec(ctx)
+			close(begun)
+			<-end
+			return err
+		})
+	}()
+	<-begun
+	err := n.db.InTx(ctx, func(tx *db.Tx) error {
+		_, err := tx.NewRaw(`INSERT INTO events (id, at, type, actor_kind, actor_name, area_ids, text)
+			SELECT 'evt_' || i, now(), 'document.updated', 'SYSTEM', 'test', '[]', '' FROM generate_series(1, 12000) i`).Exec(ctx)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	finds := func() {
+		t.Helper()
+		writeUnnoticed(t, database)
+		want, err := n.stored(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		until(t, "the change", func() bool { return n.read().Value == want })
+	}
+	n.warm()
+	finds()
+	other := func() cache.Outcome {
+		found, err := versions.Get(ctx, n.cache, n.cache.Now(ctx), cache.Key{Name: "other", Tier: cache.Cold, Reach: mesa.ForScope},
+			func(context.Context) (int64, error) { return 1, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found.Outcome
+	}
+	other()
+	finds()
+	finds()
+	if got := other(); got != cache.Hit {
+		t.Errorf("%s of what nobody changed", got)
+	}
+	close(end)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	finds()
+	if got := other(); got != cache.Hit {
+		t.Errorf("%s after the transaction has ended", got)
 	}
 }
 

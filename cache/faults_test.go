@@ -1,6 +1,7 @@
 package cache_test
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/mesapartes/mesa/cache"
 	"github.com/mesapartes/mesa/internal/testkit"
+	"github.com/mesapartes/mesa/mesa"
 )
 
 // pair starts two nodes on one database and a Redis of their own.
@@ -192,6 +194,66 @@ func TestProcessesFindOutOneAfterTheOther(t *testing.T) {
 	t.Logf("%d stale of %d reads, %d writes", stale.Load(), reads.Load(), acknowledged.Load())
 	if stale.Load() > 0 {
 		t.Errorf("%d stale of %d reads\n%s", stale.Load(), reads.Load(), reader.log)
+	}
+}
+
+// noticed tells when somebody waits for the end of a context.
+type noticed struct {
+	context.Context
+	waits func()
+}
+
+// Done tells of it.
+func (n noticed) Done() <-chan struct{} {
+	n.waits()
+	return n.Context.Done()
+}
+
+// A caller who goes away, or whose time is over, is no sign that Redis does not answer: whether they ask for an entry or leave one behind.
+func TestWhoeverGoesAwaySaysNothingAboutRedis(t *testing.T) {
+	n := start(t, migrated(t), cache.Options{Redis: testkit.RedisURL(t), Prefix: testkit.RedisPrefix(t)})
+	get := func(ctx context.Context, load func(context.Context) (int64, error)) {
+		var at cache.Moment
+		until(t, "a moment of the cache", func() bool { at = n.cache.Now(t.Context()); return at.IsUsable() })
+		if _, err := versions.Get(ctx, n.cache, at, cache.Key{Name: "n", Tier: cache.Cold, Reach: mesa.ForScope}, load); err != nil {
+			t.Error(err)
+		}
+	}
+	for what, goAway := range map[string]func(){
+		"whose time is over": func() {
+			late, end := context.WithDeadline(t.Context(), time.Now())
+			defer end()
+			get(late, func(context.Context) (int64, error) { return 1, nil })
+		},
+		"who leaves": func() {
+			var second sync.WaitGroup
+			get(t.Context(), func(context.Context) (int64, error) {
+				n.cache.Clear()
+				waiting, leaving := make(chan struct{}), noticed{}
+				leave := context.CancelFunc(nil)
+				leaving.Context, leave = context.WithCancel(t.Context())
+				leaving.waits = sync.OnceFunc(func() { close(waiting) })
+				second.Go(func() { // what the first makes does not hold for the second
+					get(leaving, func(context.Context) (int64, error) { leave(); return 2, nil })
+				})
+				<-waiting
+				return 1, nil
+			})
+			second.Wait()
+		},
+	} {
+		broken := 0
+		for range 3 { // on a busy machine Redis may be late for once
+			n.cache.Clear()
+			before := n.cache.Stats().Failures
+			goAway()
+			if n.cache.Stats().Failures > before {
+				broken++
+			}
+		}
+		if broken == 3 {
+			t.Errorf("after a caller %s: %s", what, n.cache.Stats().Problem)
+		}
 	}
 }
 

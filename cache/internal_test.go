@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/mesapartes/mesa/internal/testkit"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -74,6 +75,75 @@ func TestThePrunedLedger(t *testing.T) {
 	born, life := l.now()
 	if !l.holds(&entry{born: born, life: life, tags: []mesa.Tag{"x"}}) {
 		t.Error("a new entry does not hold")
+	}
+}
+
+// The ledger in Redis stays so small that it can be read, and nothing that moved is lost by that: neither for a process that reads all of
+// it, nor for one that knew a part.
+func TestTheLedgerInRedisIsBounded(t *testing.T) {
+	t.Parallel()
+	r, err := openRemote(testkit.RedisURL(t), testkit.RedisPrefix(t), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	enter := func(life string, clock int64) moves {
+		t.Helper()
+		m, err := r.enter(t.Context(), life, clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	batch := func(from int) (tags []mesa.Tag) {
+		for i := range 5000 {
+			tags = append(tags, mesa.DocumentTag(mesa.DocumentID(itoa(from+i+1))))
+		}
+		return tags
+	}
+	first := enter("", 0)
+	moved, part := map[mesa.Tag]int64{}, first
+	for from := 0; from < manyTags+20_000; from += 5000 {
+		tags := batch(from)
+		at, err := r.move(t.Context(), tags, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tag := range tags {
+			moved[tag] = at
+		}
+		if from == 30_000 {
+			part = enter(first.life, first.clock)
+		}
+	}
+	all := enter("", 0)
+	for name, m := range map[string]moves{"all": all, "the rest": enter(part.life, part.clock)} {
+		missed := 0
+		for tag, at := range moved {
+			if at > part.clock && max(m.tags[tag], m.tags[mesa.Everything]) < at {
+				missed++
+			}
+		}
+		if missed > 0 || m.life != first.life || m.clock != all.clock || len(m.tags) > manyTags/2 {
+			t.Errorf("who reads %s misses %d moves; %d tags, life %s at %d, not %s at %d", name, missed, len(m.tags), m.life, m.clock, first.life, all.clock)
+		}
+	}
+	if m := enter(all.life, all.clock); len(m.tags) > 0 || m.clock != all.clock {
+		t.Errorf("who knows all reads %d tags up to %d, not %d", len(m.tags), m.clock, all.clock)
+	}
+
+	// Another version of the program did not bound it.
+	for from := 0; from < manyTags; from += 5000 {
+		add := []any{"ZADD", r.ledger}
+		for _, tag := range batch(from) {
+			add = append(add, all.clock, string(tag))
+		}
+		if err := r.client.Do(t.Context(), add...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m := enter(all.life, all.clock); m.life == all.life || len(m.tags) != 1 || m.tags[mesa.Everything] <= all.clock {
+		t.Errorf("of a ledger that is too large %d tags are read, everything moved at %d", len(m.tags), m.tags[mesa.Everything])
 	}
 }
 

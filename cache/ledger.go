@@ -24,8 +24,8 @@ type ledger struct {
 // life is one life of the shared ledger; nothing that was kept in an earlier one holds. Its identity is its address.
 type life struct{ name string }
 
-// manyTags is from where on the ledger forgets tags and lets everything made before have moved instead.
-const manyTags = 200_000
+// manyTags is from where on the ledger forgets tags and lets everything made before have moved instead, here and in Redis.
+const manyTags = 100_000
 
 func newLedger(clock int64) *ledger {
 	return &ledger{life: &life{}, clock: clock, floor: clock, moved: map[mesa.Tag]int64{}, notes: 1}

@@ -209,12 +209,10 @@ func (l *link) syncWith(ctx context.Context, key string) (packed []byte, of *lif
 	if !l.isUsable() || l.hasRested(began) {
 		return nil, life, false
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := patiently(ctx)
 	defer cancel()
 	m, packed, err := l.remote.movedSinceWith(ctx, clock, life.name, key)
 	switch {
-	case err != nil && context.Cause(ctx) == context.Canceled:
-		return nil, life, false // the caller has gone
 	case err != nil:
 		l.broke(err)
 		return nil, life, false
@@ -298,16 +296,17 @@ func (l *link) learn(ctx context.Context) error {
 
 var errNewLife = errors.New("what Redis had is gone: it was restarted, replaced or flushed")
 
-// enter reads the whole ledger and takes up its life. It asks the server itself whether that is still the one of the ledger.
+// enter takes up the life of the ledger, and reads all of it that is not known. It asks the server itself whether that is still the one of the ledger.
 func (l *link) enter(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, enterPatience)
 	defer cancel()
-	m, err := l.remote.enter(ctx)
+	clock, life := l.c.ledger.now()
+	m, err := l.remote.enter(ctx, life.name, clock)
 	if err != nil {
 		return err
 	}
 	l.offset.Store(m.time - l.c.opts.Now().UnixMicro())
-	if _, life := l.c.ledger.now(); life.name == m.life {
+	if life.name == m.life {
 		l.c.ledger.learn(life, m.tags, m.clock)
 		return nil
 	}
@@ -437,18 +436,22 @@ func (l *link) unmoved(ctx context.Context, entries []string) ([]string, error) 
 	return l.remote.unmoved(ctx, entries)
 }
 
+// patiently gives a question of one caller the patience of the link and no other end: a caller who goes away, or whose time is over, says
+// nothing about Redis.
+func patiently(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), patience)
+}
+
 // get reads an entry as it is; nil when there is none.
 func (l *link) get(ctx context.Context, life *life, key string) []byte {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	if !l.isUsable() {
 		return nil
 	}
+	ctx, cancel := patiently(ctx)
+	defer cancel()
 	packed, err := l.remote.get(ctx, life.name, key)
 	if err != nil {
-		if context.Cause(ctx) != context.Canceled {
-			l.broke(err)
-		}
+		l.broke(err)
 		return nil
 	}
 	return packed
@@ -459,7 +462,7 @@ func (l *link) put(ctx context.Context, life *life, key string, packed []byte, t
 	if !l.isUsable() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := patiently(ctx)
 	defer cancel()
 	if err := l.remote.put(ctx, life.name, key, packed, ttl); err != nil {
 		l.broke(err)

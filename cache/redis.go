@@ -51,7 +51,7 @@ func openRemote(address, prefix, version string) (*remote, error) {
 		return nil, err
 	}
 	options.OnConnect = func(ctx context.Context, conn *redis.Conn) error {
-		err := conn.Eval(ctx, enterScript, []string{r.ledger}).Err()
+		err := conn.Eval(ctx, enterScript, []string{r.ledger}, manyTags).Err()
 		if err != nil && (redis.HasErrorPrefix(err, "MOVED") || redis.HasErrorPrefix(err, "unknown command")) {
 			return nil // a node of the cluster that has other keys, or a Sentinel
 		}
@@ -144,13 +144,15 @@ func (silence) Printf(context.Context, string, ...any) {}
 
 func (r *remote) close() { _ = r.client.Close() }
 
-// enterScript gives the ledger's life, a new one if it has none or had it under another run of the server, and the time.
+// enterScript gives the ledger's life, a new one if it has none, had it under another run of the server or is too large to be read in time,
+// and the time.
+// KEYS: ledger. ARGV: number of tags that are too many.
 const enterScript = `
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000000 + time[2])
 local run = 'life:' .. string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') .. ':'
 local life = redis.call('ZRANGEBYSCORE', KEYS[1], '+inf', '+inf')[1]
-if not life or string.sub(life, 1, #run) ~= run then
+if not life or string.sub(life, 1, #run) ~= run or redis.call('ZCARD', KEYS[1]) > ARGV[1] + 2 then
   life = run .. now
   redis.call('DEL', KEYS[1])
   redis.call('ZADD', KEYS[1], '+inf', life, now, '*')
@@ -168,14 +170,17 @@ type moves struct {
 	tags  map[mesa.Tag]int64
 }
 
-// enter makes sure that there is a ledger and reads all of it.
-func (r *remote) enter(ctx context.Context) (moves, error) {
-	answer, err := enter.Run(ctx, r.client, []string{r.ledger}).StringSlice()
+// enter makes sure that there is a ledger and reads all of it; of the life that is known up to a clock, only what moved after that.
+func (r *remote) enter(ctx context.Context, known string, clock int64) (moves, error) {
+	answer, err := enter.Run(ctx, r.client, []string{r.ledger}, manyTags).StringSlice()
 	if err != nil {
 		return moves{}, fmt.Errorf("enter the ledger: %w", err)
 	}
-	m, err := r.movedSince(ctx, 0)
-	if err == nil && m.life == "" {
+	if answer[0] != known {
+		clock = 0
+	}
+	m, err := r.movedSince(ctx, clock)
+	if err == nil && m.life != answer[0] {
 		err = errors.New("the ledger is gone again")
 	}
 	m.time, _ = strconv.ParseInt(answer[1], 10, 64)
@@ -228,27 +233,32 @@ func movesOf(clock int64, rows []redis.Z) moves {
 }
 
 // moveScript lets tags move at the next moment of the clock, which it gives. It forgets what moved so long ago that nothing from before
-// is left, and what was settled long ago.
-// KEYS: ledger, settled. ARGV: µs after which moves are forgotten, µs after which entries are, number of tags, tags…, entries….
+// is left, and what was settled long ago. Of too many tags none is kept: everything moves with them.
+// KEYS: ledger, settled. ARGV: µs after which moves are forgotten, µs after which entries are, number of tags that are too many, number of
+// tags, tags…, entries….
 var moveScript = redis.NewScript(`
 local time = redis.call('TIME')
 local clock = time[1] * 1000000 + time[2]
 local last = redis.call('ZRANGE', KEYS[1], '(+inf', '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES')[2]
 if last and tonumber(last) >= clock then clock = tonumber(last) + 1 end
 local at = string.format('%.0f', clock)
-local tags = tonumber(ARGV[3])
-for i = 4, 3 + tags do redis.call('ZADD', KEYS[1], at, ARGV[i]) end
-for i = 4 + tags, #ARGV do redis.call('ZADD', KEYS[2], at, ARGV[i]) end
+local tags = tonumber(ARGV[4])
+for i = 5, 4 + tags do redis.call('ZADD', KEYS[1], at, ARGV[i]) end
+for i = 5 + tags, #ARGV do redis.call('ZADD', KEYS[2], at, ARGV[i]) end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', clock - ARGV[1]))
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', clock - ARGV[2]))
+if redis.call('ZCARD', KEYS[1]) > ARGV[3] + 2 then
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', at)
+  redis.call('ZADD', KEYS[1], at, '*')
+end
 redis.call('EXPIRE', KEYS[1], 2592000)
 redis.call('EXPIRE', KEYS[2], 7200)
 return at`)
 
 // move lets tags move and notes that entries of the journal are settled.
 func (r *remote) move(ctx context.Context, tags []mesa.Tag, entries []string) (at int64, err error) {
-	args := make([]any, 0, 3+len(tags)+len(entries))
-	args = append(args, 2*longest.Microseconds(), settledFor.Microseconds(), len(tags))
+	args := make([]any, 0, 4+len(tags)+len(entries))
+	args = append(args, 2*longest.Microseconds(), settledFor.Microseconds(), manyTags, len(tags))
 	for _, t := range tags {
 		args = append(args, string(t))
 	}

@@ -22,15 +22,20 @@ func newTexts() *otter.Cache[string, string] {
 	})
 }
 
-// Text is a text that was kept under its hash, by any process.
-func (c *Cache) Text(ctx context.Context, hash string) (text string, ok bool) {
+// NearText is a text that this process knows by its hash.
+func (c *Cache) NearText(_ context.Context, hash string) (text string, ok bool) {
 	if c == nil {
 		return "", false
 	}
-	if text, ok := c.texts.GetIfPresent(hash); ok {
+	return c.texts.GetIfPresent(hash)
+}
+
+// Text is a text that was kept under its hash, by any process.
+func (c *Cache) Text(ctx context.Context, hash string) (text string, ok bool) {
+	if text, ok := c.NearText(ctx, hash); ok {
 		return text, true
 	}
-	if c.link == nil || !c.link.isUsable() {
+	if c == nil || c.link == nil || !c.link.isUsable() {
 		return "", false
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)

@@ -29,7 +29,8 @@ type Journal interface {
 // How the journal is watched.
 const (
 	watchEvery    = 500 * time.Millisecond
-	watchLimit    = 10_000          // entries; with more of them everything moves
+	watchLimit    = 10_000          // entries that are not known; with more of them everything moves
+	knownLimit    = 50_000          // entries that are known at most when everything has moved
 	pruneEach     = 120             // readings of the journal, after which old moves are forgotten
 	watchPatience = 5 * time.Second // with the database
 )
@@ -122,12 +123,13 @@ func (c *Cache) settle(ctx context.Context) error {
 		return nil
 	}
 	known := w.begin()
-	entries, next, err := w.journal.JournalAfter(ctx, w.place, watchLimit)
-	if err == nil && len(entries) >= watchLimit {
-		return c.skipAhead(ctx)
-	}
-	if err == nil {
-		err = c.moveUnmoved(ctx, slices.DeleteFunc(slices.Clone(entries), func(e string) bool { return known[e] }))
+	entries, next, err := w.journal.JournalAfter(ctx, w.place, watchLimit+len(known))
+	unknown := slices.DeleteFunc(slices.Clone(entries), func(e string) bool { return known[e] })
+	switch {
+	case err == nil && len(unknown) >= watchLimit:
+		entries, next, err = c.skipAhead(ctx)
+	case err == nil:
+		err = c.moveUnmoved(ctx, unknown)
 	}
 	if err != nil {
 		w.remember(known)
@@ -141,18 +143,18 @@ func (c *Cache) settle(ctx context.Context) error {
 	return nil
 }
 
-// skipAhead lets everything have moved rather than looking at each of very many entries.
-func (c *Cache) skipAhead(ctx context.Context) error {
-	w := &c.journal
-	end, err := w.journal.JournalEnd(ctx)
-	if err != nil {
-		return err
+// skipAhead lets everything have moved rather than looking at each of very many entries. Those that come again, because a transaction
+// that began before them is still running, have moved with it.
+func (c *Cache) skipAhead(ctx context.Context) (entries []string, next string, err error) {
+	journal := c.journal.journal
+	end, err := journal.JournalEnd(ctx)
+	if err == nil {
+		entries, next, err = journal.JournalAfter(ctx, end, knownLimit)
 	}
-	if err := c.move(ctx, []mesa.Tag{mesa.Everything}, nil); err != nil {
-		return err
+	if err == nil {
+		err = c.move(ctx, []mesa.Tag{mesa.Everything}, nil)
 	}
-	w.place = end
-	return nil
+	return entries, next, err
 }
 
 // moveUnmoved moves the tags of those entries that no process has moved.

@@ -3,6 +3,8 @@ package graph_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -244,6 +246,38 @@ func TestWrongTextsAreCounted(t *testing.T) {
 		t.Errorf("one too many: %d %s", rec.Code, rec.Body)
 	}
 	w.must(t, request{query: who, token: token})
+}
+
+// An address that sends what means nothing all the time is told to stop; clients there that name what is known work on.
+func TestWhatMeansNothingIsCounted(t *testing.T) {
+	t.Parallel()
+	w := withRedis(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)))
+	w.limited(t, map[string]string{"address": "2/m"})
+	named := func(hash, text string) string {
+		return `{"query": "` + text + `", "extensions": {"persistedQuery": {"version": 1, "sha256Hash": "` + hash + `"}}}`
+	}
+	sum := sha256.Sum256([]byte(who))
+	token, known := w.token("mesa1"), hex.EncodeToString(sum[:])
+	w.sent(t, token, named(known, "")) // weighs 0.1
+	w.sent(t, token, named(known, who))
+	for i := range 19 {
+		body, code := `{"query": 7}`, "VALIDATION_FAILED"
+		if i%2 == 0 {
+			body, code = named(fmt.Sprintf("%064x", i), ""), "PERSISTED_QUERY_NOT_FOUND"
+		}
+		if rec := w.sent(t, "", body); extensionsOf(t, rec)["code"] != code {
+			t.Fatalf("%d: %d %s", i, rec.Code, rec.Body)
+		}
+	}
+	for name, body := range map[string]string{"no operation": `{"query": 7}`, "no JSON": `query`, "an unknown hash": named(strings.Repeat("f", 64), "")} {
+		rec := w.sent(t, token, body)
+		if x := extensionsOf(t, rec); rec.Code != 429 || x["rate"] != "address" || rec.Header().Get("Retry-After") == "" {
+			t.Errorf("%s: %d %v %s", name, rec.Code, rec.Header(), rec.Body)
+		}
+	}
+	if rec := w.sent(t, token, named(known, "")); rec.Code != 200 || extensionsOf(t, rec) != nil {
+		t.Errorf("a known hash: %d %s", rec.Code, rec.Body)
+	}
 }
 
 // What a mutation waits for in the database ends with its time.

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -166,6 +167,41 @@ func (w *world) system(t testing.TB) *mesa.Actor {
 		t.Fatal(err)
 	}
 	return mesa.System(cat, "test")
+}
+
+// What is made anew in the background is nobody's: it is made for an address that has nothing left, too, under a trace of its own, and says
+// nothing in the answer that is sent meanwhile.
+func TestWhatIsMadeAnewIsApartFromTheAnswer(t *testing.T) {
+	t.Parallel()
+	var ahead atomic.Int64
+	start := time.Now()
+	w := caching(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)), newClock(),
+		cache.Options{Now: func() time.Time { return start.Add(time.Since(start) + time.Duration(ahead.Load())) }})
+	collector, send := traced(t, w)
+	w.limited(t, map[string]string{"address": "1/h", "user": "1000000/m"})
+	token := w.token("mesa1")
+	types := request{query: `query Types { documentTypes { code } }`, token: token}
+	w.post(t, types)
+	for i := range 150 { // texts that are asked for more often fill the memory of parsed ones
+		for range 2 {
+			w.post(t, request{query: fmt.Sprintf("{ __typename } # %d %s", i, strings.Repeat("x", 25<<10)), token: token})
+		}
+	}
+	w.sent(t, token, ofQuery("{ nothing }"))
+	ahead.Add(int64(31 * time.Minute))
+	for begun, old := time.Now(), true; old; {
+		got := w.post(t, types)
+		if got.cache() != "HIT" || got.header.Get("Retry-After") != "" || strings.Contains(got.header.Get("RateLimit-Policy"), "q=1;") {
+			t.Fatalf("%s, %v", got.cache(), got.header)
+		}
+		if old = got.header.Get("Age") != "0"; old && time.Since(begun) > 10*time.Second {
+			t.Fatal("it is never made anew")
+		}
+	}
+	send()
+	if got := paths(collector, "query Types"); !slices.Contains(got, "query Types") {
+		t.Errorf("traces are %q", got)
+	}
 }
 
 // Mutations, subscriptions, errors, explorations of the schema and what has no policy are not kept.

@@ -46,11 +46,8 @@ const (
 	maxUsageName  = 100      // bytes
 )
 
-// texts keeps documents that clients registered themselves (automatic persisted queries), between processes if it can.
-type texts interface {
-	Text(ctx context.Context, hash string) (string, bool)
-	KeepText(ctx context.Context, hash, text string)
-}
+// texts knows documents that clients registered themselves (automatic persisted queries) by their hash.
+type texts func(ctx context.Context, hash string) (string, bool)
 
 // Documents are the texts that clients may name instead of sending, and how often each document runs. What is trusted stays as it was
 // loaded. Without Documents (nil) there are no manifests, and nothing is counted.
@@ -402,7 +399,7 @@ func (d *Documents) byHash(ctx context.Context, hash string, store texts) (resol
 	if store == nil || d.requires() {
 		return resolution{}, documentNotFound()
 	}
-	text, ok := store.Text(ctx, hash)
+	text, ok := store(ctx, hash)
 	if !ok || hashOf(text) != hash {
 		return resolution{}, documentNotFound()
 	}

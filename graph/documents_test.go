@@ -88,10 +88,6 @@ func (k *kept) Text(_ context.Context, hash string) (string, bool) {
 	return text, ok
 }
 
-func (k *kept) KeepText(context.Context, string, string) {
-	panic("to resolve a document keeps nothing")
-}
-
 func TestDocumentsThatRequestsMean(t *testing.T) {
 	t.Parallel()
 	manifest := map[string]string{hashOf(whoText): whoText, "rights/2": rightText}
@@ -156,7 +152,7 @@ func TestDocumentsThatRequestsMean(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			for mode, want := range map[DocumentMode]string{"none": c.off, DocumentsOff: c.off, DocumentsAllow: c.allow, DocumentsRequire: c.require} {
 				store := &kept{texts: map[string]string{hashOf(registered): registered, hashOf("forged"): otherText}}
-				got, err := modes[mode].resolve(t.Context(), c.named, store)
+				got, err := modes[mode].resolve(t.Context(), c.named, store.Text)
 				if err != nil {
 					if code := err.Extensions["code"]; code != want || got != (resolution{}) {
 						t.Errorf("%s: %v (%v) and %+v, want %q", mode, err, code, got, want)

@@ -32,6 +32,19 @@ func newFront(r *Resolver, schema *ast.Schema, parsed cache.Bounded[*ast.QueryDo
 // turnWait is how long a text that is not known waits for its turn.
 const turnWait = 2 * time.Second
 
+// resolve finds the document that is meant. What this process does not know by its name is on the account of the address that it came from
+// before the other processes are asked for it.
+func (f front) resolve(ctx context.Context, a *asked) (resolution, *gqlerror.Error) {
+	document, err := f.Documents.resolve(ctx, a.named(), f.Cache.NearText)
+	if err == nil {
+		return document, nil
+	}
+	if err := f.payForRefusal(ctx); err != nil {
+		return resolution{}, err
+	}
+	return f.Documents.resolve(ctx, a.named(), f.Cache.Text)
+}
+
 // create parses, validates and guards what is asked, within the limits. Texts that turn out to be wrong are on the account of the address
 // they came from.
 func (f front) create(ctx context.Context, exec graphql.GraphExecutor, a *asked, document resolution, header http.Header) (*graphql.OperationContext, gqlerror.List) {

@@ -64,12 +64,16 @@ func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphE
 		return
 	}
 	if status, wrong := x.read(); wrong != nil {
-		x.reject(ctx, status, wrong)
+		err := refuse(ctx, wrong)
+		if tooOften := t.payForRefusal(ctx); tooOften != nil {
+			status, err = http.StatusTooManyRequests, tooOften
+		}
+		x.reject(ctx, status, err)
 		return
 	}
 	ctx, x.span = trace.Begin(ctx, "GraphQL", "")
 	defer x.span.End(nil)
-	document, err := t.Documents.resolve(ctx, x.asked.named(), t.Cache)
+	document, err := t.resolve(ctx, &x.asked)
 	if err != nil {
 		x.refuse(ctx, unnamed(err), gqlerror.List{err})
 		return
@@ -86,7 +90,7 @@ func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphE
 	case x.prefersStream() || operation == ast.Subscription && slices.Contains(x.media, eventStream):
 		x.stream(ctx)
 	case operation == ast.Subscription:
-		x.reject(ctx, http.StatusNotAcceptable, mesa.Invalid("query", "Las suscripciones van por WebSocket o con Accept: text/event-stream."))
+		x.reject(ctx, http.StatusNotAcceptable, refuse(ctx, mesa.Invalid("query", "Las suscripciones van por WebSocket o con Accept: text/event-stream.")))
 	default:
 		x.answer(ctx)
 	}
@@ -99,7 +103,7 @@ func (x *exchange) isUnsafe(operation ast.Operation) bool {
 
 func (x *exchange) rejectUnsafe(ctx context.Context) {
 	x.w.Header().Set("Allow", "POST")
-	x.reject(ctx, http.StatusMethodNotAllowed, mesa.Invalid("query", "Por GET solo se admiten consultas."))
+	x.reject(ctx, http.StatusMethodNotAllowed, refuse(ctx, mesa.Invalid("query", "Por GET solo se admiten consultas.")))
 }
 
 // json is the media type of an answer that is no stream.
@@ -193,6 +197,8 @@ func (x *exchange) answer(ctx context.Context) {
 	x.register(ctx)
 	var failed attempt
 	found, err := results.Get(ctx, x.Cache, at, cache.Key{Name: key, Tier: x.plan.tier, Reach: x.plan.reach}, func(ctx context.Context) (*result, error) {
+		ctx, span := x.apart(ctx)
+		defer span.End(nil)
 		a := x.execute(ctx)
 		if !a.isClean() {
 			failed = a
@@ -209,6 +215,14 @@ func (x *exchange) answer(ctx context.Context) {
 	default:
 		x.give(found)
 	}
+}
+
+// apart takes what is made anew in the background off the answer that is being sent meanwhile: its header, and its span.
+func (x *exchange) apart(ctx context.Context) (context.Context, trace.Span) {
+	if !cache.IsRefresh(ctx) {
+		return ctx, trace.Span{}
+	}
+	return x.Tracer.Begin(WithPeer(ctx, peerOf(ctx).address, nil), trace.Origin{Kind: "refresh", Name: x.plan.name})
 }
 
 // guess is who a caller was last, and the name of the answer for them.
@@ -377,8 +391,8 @@ func (x *exchange) refuse(ctx context.Context, legacy int, errs gqlerror.List) {
 }
 
 // reject answers a request that is not well-formed, or not acceptable; never with a stream.
-func (x *exchange) reject(ctx context.Context, status int, err *mesa.Error) {
-	res := x.exec.DispatchError(ctx, gqlerror.List{refuse(ctx, err)})
+func (x *exchange) reject(ctx context.Context, status int, err *gqlerror.Error) {
+	res := x.exec.DispatchError(ctx, gqlerror.List{err})
 	x.ended = x.tellErrors(x.span, res.Errors)
 	x.send(status, bodyOf(res), true)
 }

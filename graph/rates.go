@@ -17,7 +17,7 @@ import (
 const (
 	RateUser    = "user"    // people, by account
 	RateKey     = "key"     // machines, by API key
-	RateAddress = "address" // strangers, and texts that are wrong, by address
+	RateAddress = "address" // strangers, and what is wrong, by address
 	RateSubmit  = "submit"  // documents that machines hand in, by API key
 	RateSignIn  = "signIn"  // attempts to sign in, by address
 )
@@ -28,14 +28,15 @@ var RateTable = []struct{ Class, Default, Meaning string }{
 	{RateKey, "500/m,5000/h", "operations of an API key, weighted"},
 	{RateSubmit, "100/h", "documents that an API key hands in"},
 	{RateSignIn, "5/m", "attempts to sign in from an address"},
-	{RateAddress, "60/m,600/h", "operations of strangers from an address, weighted; texts from there that are wrong, whoever sends them"},
+	{RateAddress, "60/m,600/h", "operations of strangers from an address, weighted; texts and requests from there that are wrong, whoever sends them"},
 }
 
 // What an operation weighs, in thousandths: one, and one more for each thousand of its cost. What is answered from the cache costs next to
 // nothing, and weighs so.
 const (
-	keptWeight = rate.Unit / 10
-	textWeight = rate.Unit
+	keptWeight    = rate.Unit / 10
+	textWeight    = rate.Unit
+	refusalWeight = rate.Unit / 10 // a request that is not well-formed, or a document that is not known
 )
 
 func weightOf(cost int) int64 { return rate.Unit + int64(cost)*rate.Unit/1000 }
@@ -106,8 +107,11 @@ func (r *Resolver) spend(ctx context.Context, actor *mesa.Actor, weight int64) *
 	return nil
 }
 
-// checkTexts refuses a text that is not known from an address that has sent too many wrong ones.
+// checkTexts refuses a text that is not known from an address that has sent too many wrong ones. One that is run anew was valid before.
 func (r *Resolver) checkTexts(ctx context.Context) *gqlerror.Error {
+	if cache.IsRefresh(ctx) {
+		return nil
+	}
 	if v := r.Rates.Check(RateAddress, peerOf(ctx).address, textWeight); v.Refused {
 		return r.tooOften(ctx, RateAddress, v)
 	}
@@ -116,6 +120,14 @@ func (r *Resolver) checkTexts(ctx context.Context) *gqlerror.Error {
 
 func (r *Resolver) oweForText(ctx context.Context) {
 	r.Rates.Owe(RateAddress, peerOf(ctx).address, textWeight)
+}
+
+// payForRefusal counts, for its address, what is refused without being looked at any further.
+func (r *Resolver) payForRefusal(ctx context.Context) *gqlerror.Error {
+	if v := r.Rates.Spend(RateAddress, peerOf(ctx).address, refusalWeight); v.Refused {
+		return r.tooOften(ctx, RateAddress, v)
+	}
+	return nil
 }
 
 func (r *Resolver) tooOften(ctx context.Context, class string, v rate.Verdict) *gqlerror.Error {

@@ -321,7 +321,7 @@ func (s *socket) operate(op *socketOperation, a *asked) {
 
 // prepare finds the text, and parses, validates and guards it.
 func (s *socket) prepare(ctx context.Context, a *asked) (document resolution, op *graphql.OperationContext, errs gqlerror.List) {
-	document, err := s.Documents.resolve(ctx, a.named(), s.Cache)
+	document, err := s.resolve(ctx, a)
 	if err != nil {
 		return document, &graphql.OperationContext{}, gqlerror.List{err}
 	}

@@ -7,8 +7,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-
-	"github.com/mesapartes/mesa/mesa"
 )
 
 // tally counts what each account or address has open.
@@ -58,10 +56,9 @@ func (r *Resolver) boundSubscriptions(ctx context.Context, next graphql.Operatio
 }
 
 // connect counts a connection that stays open, until ctx ends; the error when there are too many from its address.
-func (r *Resolver) connect(ctx context.Context) *mesa.Error {
+func (r *Resolver) connect(ctx context.Context) *gqlerror.Error {
 	if r.connections.enter(ctx, peerOf(ctx).address, r.Limits.Of(LimitConnections)) {
 		return nil
 	}
-	r.refused.add(string(LimitConnections))
-	return r.Limits.exceeded(LimitConnections, 0)
+	return r.exceeded(ctx, r.Limits.exceeded(LimitConnections, 0))
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/graph"
 	"github.com/mesapartes/mesa/internal/verify"
 	"github.com/mesapartes/mesa/mesa"
@@ -24,17 +26,45 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) readiness(ctx context.Context) (status int, text string) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	switch pending, _, err := s.Resolver.DB.PendingMigrations(ctx); {
+	wrong := s.database.wrong(ctx, s.Resolver.DB)
+	switch {
 	case s.stopping.Load():
 		return http.StatusServiceUnavailable, "stopping"
-	case err != nil:
-		return http.StatusServiceUnavailable, "database does not answer"
-	case len(pending) > 0:
-		return http.StatusServiceUnavailable, "migrations pending: run mesa migrate"
+	case wrong != "":
+		return http.StatusServiceUnavailable, wrong
 	}
 	return http.StatusOK, "ready"
+}
+
+// askedDatabase is what was found of the database last: however many ask, it is asked once in a while.
+type askedDatabase struct {
+	mu    sync.Mutex
+	until time.Time
+	found string
+}
+
+// askedFor is how long what was found is told.
+const askedFor = time.Second
+
+// wrong says why the database cannot be worked with, "" when it can, as of a second ago at most. It waits while somebody asks.
+func (a *askedDatabase) wrong(ctx context.Context, database *db.DB) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if time.Now().Before(a.until) {
+		return a.found
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second) // others are told, too, when who asked has gone
+	defer cancel()
+	switch pending, _, err := database.PendingMigrations(ctx); {
+	case err != nil:
+		a.found = "database does not answer"
+	case len(pending) > 0:
+		a.found = "migrations pending: run mesa migrate"
+	default:
+		a.found = ""
+	}
+	a.until = time.Now().Add(askedFor)
+	return a.found
 }
 
 func (s *Server) isAdministrator(r *http.Request) bool {

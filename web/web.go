@@ -34,6 +34,7 @@ type Server struct {
 	Patience      time.Duration  // with a client that leaves what it asked for unread, or does not send what it announced; default 10 s
 
 	stopping atomic.Bool
+	database askedDatabase
 	sockets  sync.WaitGroup
 }
 

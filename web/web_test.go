@@ -1,12 +1,14 @@
 package web
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -43,7 +45,7 @@ func serving(t *testing.T, url string) (*Server, *httptest.Server, *db.DB) {
 func TestHealth(t *testing.T) {
 	testkit.EachDatabase(t, func(t *testing.T, url string) {
 		t.Parallel()
-		s, server, database := serving(t, url)
+		_, server, database := serving(t, url)
 		expect := func(path string, status int, text string) {
 			t.Helper()
 			res, body := ask(t, server, "GET", path)
@@ -58,6 +60,8 @@ func TestHealth(t *testing.T) {
 		if _, err := database.Migrate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		var s *Server
+		s, server, database = serving(t, url) // the first tells for a second what it found
 		expect("/readyz", 200, "ready")
 		s.Stop()
 		s.Stop()
@@ -66,6 +70,33 @@ func TestHealth(t *testing.T) {
 		database.Close()
 		expect("/healthz", 200, "ok")
 		expect("/readyz", 503, "stopping")
+	})
+}
+
+// However often somebody asks whether the server is ready, its database is asked once in a second.
+func TestReadinessIsKeptForASecond(t *testing.T) {
+	testkit.EachClone(t, "base", prepare, func(t *testing.T, url string) {
+		t.Parallel()
+		s, _, _ := serving(t, url)
+		handler, begun := s.Handler(), time.Now()
+		ctx, counter := db.CountStatements(t.Context())
+		asks := func() int {
+			gone, leave := context.WithCancel(ctx)
+			leave()
+			rec := httptest.NewRecorder()
+			handler.ServeHTTP(rec, httptest.NewRequestWithContext(gone, "GET", "/readyz", nil))
+			if rec.Code != 200 {
+				t.Errorf("%d %s", rec.Code, rec.Body)
+			}
+			return counter.Statements()
+		}
+		once, all := asks(), 0
+		for range 100 {
+			all = asks()
+		}
+		if seconds := 1 + int(time.Since(begun)/time.Second); once == 0 || all > once*seconds {
+			t.Errorf("%d statements for one, %d for a hundred", once, all)
+		}
 	})
 }
 

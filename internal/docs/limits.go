@@ -16,7 +16,7 @@ func limits() string {
 		fmt.Fprintf(&b, "| `%s` | %d | %s |\n", row.Limit, row.Default, row.Meaning)
 	}
 	b.WriteString("\n## Of many operations\n\nWho spends more is told `RATE_LIMITED` with `retryAfter` in seconds and the class in `rate`; over HTTP the status is 429, with `Retry-After`.\n" +
-		"An operation weighs 1, and 1 more for each 1,000 of its cost; what is answered from the cache weighs 0.1.\nHTTP answers say what is left in `RateLimit-Policy` and `RateLimit`.\n\n| class | default | counts |\n|---|---|---|\n")
+		"An operation weighs 1, and 1 more for each 1,000 of its cost; what is answered from the cache weighs 0.1.\nSo does, for its address, a request that is not well-formed or names a document that the process does not know.\nHTTP answers say what is left in `RateLimit-Policy` and `RateLimit`.\n\n| class | default | counts |\n|---|---|---|\n")
 	for _, row := range graph.RateTable {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", row.Class, row.Default, row.Meaning)
 	}

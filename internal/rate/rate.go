@@ -8,6 +8,7 @@ package rate
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -144,10 +145,10 @@ func (l *Limiter) look(name, who string, amount int64, counts, always bool) Verd
 	}
 	for i := range s.counts {
 		s.counts[i].now += amount
-		s.counts[i].unsent += amount
+		s.counts[i].own += amount
 	}
 	v.Left = max(v.Left-amount, 0) / Unit
-	if l.remote != nil && !s.dirty {
+	if l.remote != nil && !s.dirty && len(c.dirty) < maxSpenders { // of more Redis learns when they spend again
 		s.dirty = true
 		c.dirty = append(c.dirty, s)
 	}
@@ -181,16 +182,16 @@ type class struct {
 // spender is one of a class.
 type spender struct {
 	who    string
+	name   string  // of what is counted here, among what others count of the same; another one after it was forgotten
 	counts []count // for each window
 	dirty  bool
 }
 
 // count is what was spent in the present period of a window and in the one before, by all processes as far as this one knows.
 type count struct {
-	period       int64 // since 1970
-	now, before  int64
-	unsent       int64 // of now, not told yet
-	unsentBefore int64
+	period         int64 // since 1970
+	now, before    int64
+	own, ownBefore int64 // of these counted here
 }
 
 // spender finds one, with counts of this instant; a new one is remembered if it will spend.
@@ -200,6 +201,7 @@ func (c *class) spender(who string, now time.Time, spends bool) *spender {
 		s = &spender{who: who, counts: make([]count, len(c.windows))}
 		if spends {
 			c.makeRoom(now)
+			s.name = strconv.FormatUint(rand.Uint64(), 36)
 			c.spenders[who] = s
 		}
 	}
@@ -213,7 +215,7 @@ func (c *class) spender(who string, now time.Time, spends bool) *spender {
 func (n *count) move(period int64) {
 	switch {
 	case period == n.period+1:
-		*n = count{period: period, before: n.now, unsentBefore: n.unsent}
+		*n = count{period: period, before: n.now, ownBefore: n.own}
 	case period > n.period:
 		*n = count{period: period}
 	}

@@ -19,9 +19,10 @@ const (
 	atOnce    = 500         // spenders told of with one question
 )
 
-// remote is what is in Redis: for each spender, window and period a number of thousandths, which expires.
+// remote is what is in Redis: for each spender, window and period what each process counted, in thousandths. It expires. Each tells all that
+// it counted, so that what is told twice, because Redis took it and answered too late, counts once.
 //
-//	mesa:rate:user:usr_…:60:29400000
+//	mesa:spent:user:usr_…:60:29400000   hash: one's counting → thousandths
 type remote struct {
 	client redis.UniversalClient
 	prefix string
@@ -36,7 +37,7 @@ func openRemote(address, prefix string) (*remote, error) {
 }
 
 func (r *remote) key(class, who string, w Window, period int64) string {
-	return r.prefix + ":rate:" + class + ":" + who + ":" + strconv.FormatInt(seconds(w.Period), 10) + ":" + strconv.FormatInt(period, 10)
+	return r.prefix + ":spent:" + class + ":" + who + ":" + strconv.FormatInt(seconds(w.Period), 10) + ":" + strconv.FormatInt(period, 10)
 }
 
 // news is what is told of one count, and what is learned.
@@ -45,7 +46,7 @@ type news struct {
 	window  int
 	count   // as it was told
 
-	total, before *redis.IntCmd
+	total, before *redis.StringSliceCmd
 }
 
 // run tells and learns until ctx ends.
@@ -109,7 +110,6 @@ func (c *class) unsettled(now time.Time) (list []*news) {
 		for i, w := range c.windows {
 			s.counts[i].move(now.UnixNano() / int64(w.Period))
 			list = append(list, &news{spender: s, window: i, count: s.counts[i]})
-			s.counts[i].unsent, s.counts[i].unsentBefore = 0, 0
 		}
 	}
 	c.dirty = c.dirty[n:]
@@ -124,12 +124,17 @@ func (r *remote) exchange(ctx context.Context, c *class, list []*news) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	_, err := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		told := func(key, name string, own int64, keep time.Duration) *redis.StringSliceCmd {
+			if own > 0 {
+				p.HSet(ctx, key, name, own)
+				p.Expire(ctx, key, keep+time.Minute)
+			}
+			return p.HVals(ctx, key)
+		}
 		for _, n := range list {
-			w := c.windows[n.window]
-			now, before := r.key(c.name, n.spender.who, w, n.period), r.key(c.name, n.spender.who, w, n.period-1)
-			n.total, n.before = p.IncrBy(ctx, now, n.unsent), p.IncrBy(ctx, before, n.unsentBefore)
-			p.Expire(ctx, now, 2*w.Period+time.Minute)
-			p.Expire(ctx, before, w.Period+time.Minute)
+			w, s := c.windows[n.window], n.spender
+			n.total = told(r.key(c.name, s.who, w, n.period), s.name, n.own, 2*w.Period)
+			n.before = told(r.key(c.name, s.who, w, n.period-1), s.name, n.ownBefore, w.Period)
 		}
 		return nil
 	})
@@ -149,20 +154,21 @@ func (c *class) learn(list []*news, told bool) {
 		moved := have.period - n.period
 		switch {
 		case told && moved == 0:
-			have.now = max(have.now, n.total.Val()+have.unsent)
-			have.before = max(have.before, n.before.Val())
+			have.now = max(have.now, sum(n.total)-n.own+have.own)
+			have.before = max(have.before, sum(n.before))
 		case told && moved == 1:
-			have.before = max(have.before, n.total.Val()+have.unsentBefore)
-		case told:
-		case moved == 0:
-			have.unsent += n.unsent
-			have.unsentBefore += n.unsentBefore
-		case moved == 1:
-			have.unsentBefore += n.unsent
-		}
-		if !told && !n.spender.dirty {
+			have.before = max(have.before, sum(n.total)-n.own+have.ownBefore)
+		case !told && !n.spender.dirty:
 			n.spender.dirty = true
 			c.dirty = append(c.dirty, n.spender)
 		}
 	}
+}
+
+func sum(counted *redis.StringSliceCmd) (total int64) {
+	for _, text := range counted.Val() {
+		n, _ := strconv.ParseInt(text, 10, 64) // HSET wrote it
+		total += n
+	}
+	return total
 }

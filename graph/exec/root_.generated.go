@@ -7711,7 +7711,7 @@ input RegisterSubmissionInput {
   categoryId: ID
   "How urgent it is."
   priority: Priority
-  "Who may see it; default, with another type: that type's."
+  "Who may see it; default, with another type: that type's if it is stricter. To make it less strict needs document.setConfidentiality."
   confidentiality: Confidentiality
   "All its tags."
   tags: [String!]

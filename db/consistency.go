@@ -71,6 +71,11 @@ var invariants = []invariant{
 	{"both areas of a leg see its document",
 		`SELECT x.number FROM derivations AS x WHERE NOT EXISTS (SELECT 1 FROM document_access AS a WHERE a.document_id = x.document_id AND a.grantee = x.from_id)
 			OR NOT EXISTS (SELECT 1 FROM document_access AS a WHERE a.document_id = x.document_id AND a.grantee = x.to_id)`},
+	{"whoever sees a document in person is assigned to a leg of it, or shelved or fetched it",
+		// CROSS makes SQLite begin with the people, who are few.
+		`SELECT a.document_id FROM users AS u CROSS JOIN document_access AS a
+			WHERE a.grantee = u.id AND NOT EXISTS (SELECT 1 FROM derivations AS x WHERE x.document_id = a.document_id AND x.assignee_id = a.grantee)
+			AND NOT EXISTS (SELECT 1 FROM archive_records AS r WHERE r.document_id = a.document_id AND a.grantee IN (r.archived_by_id, r.restored_by_id))`},
 	{"an archived document, and no other, has one active record",
 		`SELECT ` + name + ` FROM documents AS d LEFT JOIN (SELECT document_id, count(*) AS n FROM archive_records WHERE state = 'ACTIVE' GROUP BY document_id) AS r ON r.document_id = d.id
 			WHERE coalesce(r.n, 0) <> CASE WHEN d.state = 'ARCHIVED' THEN 1 ELSE 0 END`},

@@ -254,6 +254,7 @@ func (f *File) Assign(id DerivationID, userID UserID) (*Derivation, error) {
 	}
 	f.touch(leg)
 	leg.AssigneeID = userID
+	f.relieve(before)
 	text := "Sin responsable asignado"
 	if u := f.cat.User(userID); u != nil {
 		f.grant(string(userID))

@@ -319,6 +319,28 @@ func TestAssign(t *testing.T) {
 	m.refuses("legal head", mesa.InvalidTransition, m.assign(0, ""))
 }
 
+// A document leaves a former assignee with the last leg that was theirs, open or closed.
+func TestAFormerAssigneeIsRelieved(t *testing.T) {
+	t.Parallel()
+	m := sentToLegal(t)
+	relieved := func(want ...mesa.UserID) {
+		t.Helper()
+		if !slices.Equal(m.did.Relieved, want) {
+			t.Errorf("relieved %v, want %v", m.did.Relieved, want)
+		}
+	}
+	m.must("legal head", m.assign(0, "usr_lawyer"))
+	relieved()
+	m.must("legal head", m.assign(0, "usr_legal head"))
+	relieved("usr_lawyer")
+	m.must("lawyer", m.receive(0))
+	m.must("lawyer", derive(action(atStores), copyTo(atDesk)))
+	m.must("stores user", m.reject(1))
+	m.must("legal head", m.assign(3, "usr_legal head"))
+	m.must("legal head", m.assign(3, ""))
+	relieved() // leg 0 ended as theirs
+}
+
 func TestACopyCanBeAssignedToo(t *testing.T) {
 	t.Parallel()
 	m := newMatter(t)

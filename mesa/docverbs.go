@@ -21,7 +21,7 @@ func (f *File) Void(reason string) error {
 
 // Reopen puts an attended document back to work in an area (T12).
 func (f *File) Reopen(to AreaID, reason string) error {
-	if err := f.requireInOwnAreas(MayReopen); err != nil {
+	if err := f.requireWhereItIs(MayReopen); err != nil {
 		return err
 	}
 	if !documentMoves.allows(f.Doc.State, ActReopen) {
@@ -36,13 +36,15 @@ func (f *File) Reopen(to AreaID, reason string) error {
 	return nil
 }
 
-// requireInOwnAreas asks for a permission in any area that takes part in the document.
-func (f *File) requireInOwnAreas(p Permission) error {
+// requireWhereItIs asks for a permission in the desk of the document or at an end of a leg by which somebody acts on it: an open one for
+// action, or, of an attended document, one that was attended since it was last opened. Copies give no say.
+func (f *File) requireWhereItIs(p Permission) error {
 	if f.by.May(p, f.Doc.DeskAreaID) {
 		return nil
 	}
 	for _, leg := range f.Legs {
-		if f.by.May(p, leg.ToID) || f.by.May(p, leg.FromID) {
+		acts := leg.IsOpenAction() || f.Doc.State == Attended && f.isAttendedAnew(leg)
+		if acts && (f.by.May(p, leg.ToID) || f.by.May(p, leg.FromID)) {
 			return nil
 		}
 	}
@@ -254,7 +256,7 @@ func (f *File) mayUpdate(u Update) error {
 	if onlyTags && f.by.MayAnywhere(MayTag) {
 		return nil
 	}
-	if err := f.requireInOwnAreas(MayUpdate); err != nil {
+	if err := f.requireWhereItIs(MayUpdate); err != nil {
 		return err
 	}
 	if u.Subject != nil && len(f.Legs) > 0 {
@@ -263,12 +265,12 @@ func (f *File) mayUpdate(u Update) error {
 		}
 	}
 	if u.Confidentiality != nil && *u.Confidentiality != f.Doc.Confidentiality {
-		if err := f.requireInOwnAreas(MaySetConfidential); err != nil {
+		if err := f.requireWhereItIs(MaySetConfidential); err != nil {
 			return err
 		}
 	}
 	if u.DueOn != nil && f.extends(*u.DueOn) {
-		return f.requireInOwnAreas(MayExtendDeadline)
+		return f.requireWhereItIs(MayExtendDeadline)
 	}
 	return nil
 }

@@ -382,6 +382,44 @@ func TestDelicateUpdatesNeedMore(t *testing.T) {
 	}
 }
 
+// A document is changed where somebody acts on it: in its desk and at the ends of a leg for action, not where a copy went or a closed leg was.
+func TestWhoseHeadChangesADocument(t *testing.T) {
+	t.Parallel()
+	m := newMatter(t)
+	heads := func(want ...string) {
+		t.Helper()
+		for _, head := range []string{"desk head", "legal head", "stores head", "contracts head"} {
+			for _, u := range []mesa.Update{{Confidentiality: ptr(mesa.Restricted)}, {DueOn: ptr(on("2028-06-01")), Reason: because}, {Priority: ptr(mesa.UrgentPriority)}} {
+				if err := m.file(head).Update(u); (err == nil) != slices.Contains(want, head) || err != nil && mesa.CodeOf(err) != mesa.Forbidden {
+					t.Errorf("%s updates it with %+v: %v", head, u, err)
+				}
+			}
+			may := mesa.AvailableActions(m.people[head], m.doc, m.legs)
+			if slices.Contains(may, mesa.ActUpdate) != slices.Contains(want, head) {
+				t.Errorf("%s may %v", head, may)
+			}
+		}
+	}
+	heads("desk head")
+	m.must("clerk", derive(action(atLegal), copyTo(atStores)))
+	heads("desk head", "legal head")
+	m.must("lawyer", m.receive(0))
+	m.must("lawyer", derive(action(atStores)))
+	heads("desk head", "legal head", "stores head") // the sender and who has to act
+	m.must("stores user", m.receive(2))
+	m.must("stores user", derive(action(atContracts), copyTo(atLegal)))
+	heads("desk head", "stores head", "contracts head")
+	m.must("contracts user", m.receive(3))
+	m.must("contracts user", m.attend(3))
+	heads("desk head", "legal head", "stores head", "contracts head") // all of them ended a leg
+	m.must("contracts head", reopen(atContracts))
+	heads("desk head", "contracts head")
+	m.must("contracts user", m.receive(5))
+	m.must("contracts user", m.attend(5))
+	heads("desk head", "contracts head") // that was before it was reopened
+	m.refuses("stores head", mesa.Forbidden, reopen(atStores))
+}
+
 func TestWhoMayTagMayTag(t *testing.T) {
 	t.Parallel()
 	m := newMatter(t)

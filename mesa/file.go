@@ -256,12 +256,17 @@ func (f *File) endIfDone(by Action) {
 		if leg.IsOpenAction() {
 			return
 		}
-		finished = finished || leg.State == LegAttended && leg.Resolution == Final && !leg.ClosedAt.Before(d.OpenedAt)
+		finished = finished || leg.Resolution == Final && f.isAttendedAnew(leg)
 	}
 	if finished {
 		d.State, d.AttendedAt, d.AttendedOn = Attended, f.at, f.today()
 		f.event(DocumentAttended, nil, "Expediente atendido", f.areasOfLegs()...)
 	}
+}
+
+// isAttendedAnew says whether a leg was attended since the document was last opened.
+func (f *File) isAttendedAnew(leg *Derivation) bool {
+	return leg.State == LegAttended && !leg.ClosedAt.Before(f.Doc.OpenedAt)
 }
 
 func (f *File) areasOfLegs() []AreaID {

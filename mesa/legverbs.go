@@ -93,6 +93,9 @@ func (f *File) sendBack(id DerivationID, reason string, by Action, to Derivation
 	if leg, err = f.requireLegFor(id, by, MayReturn); err != nil {
 		return nil, nil, err
 	}
+	if err = f.checkActive(leg.FromID); err != nil {
+		return nil, nil, err
+	}
 	if err = CheckReason(reason); err != nil {
 		return nil, nil, err
 	}
@@ -106,6 +109,14 @@ func (f *File) sendBack(id DerivationID, reason string, by Action, to Derivation
 	e.Reason = Text(reason)
 	f.settle()
 	return leg, back, nil
+}
+
+// checkActive is AreaInactive when nobody works any more in the area that sent a leg: nothing can go back there.
+func (f *File) checkActive(from AreaID) error {
+	if area := f.cat.Area(from); area != nil && !area.IsActive {
+		return Fail(AreaInactive, "derivationId", "El área %s ya no está activa: reasigne el expediente.", area.Code)
+	}
+	return nil
 }
 
 // Recall takes a pending leg back before it is received (D6).
@@ -126,11 +137,17 @@ func (f *File) Recall(id DerivationID, reason string) (*Derivation, error) {
 	if err := CheckReason(reason); err != nil {
 		return nil, err
 	}
+	givesBack := leg.Kind == ForAction && !f.batchLives(leg) && f.openActionIn(leg.FromID) == nil
+	if givesBack {
+		if err := f.checkActive(leg.FromID); err != nil {
+			return nil, err
+		}
+	}
 	f.close(leg, LegRecalled)
 	leg.Reason = Text(reason)
 	e := f.event(DerivationRecalled, leg, "Recuperado por "+f.cat.AreaName(leg.FromID))
 	e.Reason = Text(reason)
-	if leg.Kind == ForAction && !f.batchLives(leg) && f.openActionIn(leg.FromID) == nil {
+	if givesBack {
 		f.giveBack(leg)
 	}
 	f.endIfDone(ActRecall)

@@ -168,6 +168,25 @@ func TestRejectAndReturnSendBack(t *testing.T) {
 	}
 }
 
+// An area that was closed meanwhile gets nothing back; reassigning is the way out.
+func TestNothingGoesBackToAClosedArea(t *testing.T) {
+	t.Parallel()
+	m := sentToLegal(t)
+	m.legs[0].FromID = atOld
+	if e := m.refuses("lawyer", mesa.AreaInactive, m.reject(0)); e.Field != "derivationId" {
+		t.Errorf("field %q", e.Field)
+	}
+	m.refuses("admin", mesa.AreaInactive, m.recall(0))
+	m.must("lawyer", m.receive(0))
+	m.refuses("lawyer", mesa.AreaInactive, m.giveBack(0))
+	m.must("legal head", m.reassign(0, atStores))
+	m.want("IN_PROCESS held by are_log; 0 REASSIGNED, 1 PENDING lead")
+	c := newMatter(t)
+	c.must("clerk", derive(copyTo(atLegal)))
+	c.legs[0].FromID = atOld
+	c.must("admin", c.recall(0)) // a copy comes back to nobody
+}
+
 func TestASideLegSentBackDoesNotLead(t *testing.T) {
 	t.Parallel()
 	m := newMatter(t)

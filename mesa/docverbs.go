@@ -54,7 +54,9 @@ func (f *File) requireWhereItIs(p Permission) error {
 func (f *File) checkReturnTo(to AreaID, reason string) error {
 	var v Violations
 	area := f.cat.Area(to)
-	if area == nil {
+	if to == "" {
+		v.Check(false, "areaId", "Indique el área de destino.")
+	} else if area == nil {
 		v.Add(ErrNotFound("areaId"))
 	} else if !area.IsActive {
 		v.Add(Fail(AreaInactive, "areaId", "El área %s no está activa.", area.Code))
@@ -106,7 +108,7 @@ func (f *File) Archive(class ArchiveClassification, policyCode string, place Tex
 	return f.record, nil
 }
 
-// Restore takes a document out of the archive (T14): to work in an area, or back to NOT_FILED if it came from there.
+// Restore takes a document out of the archive (T14): to work in an area, or back to NOT_FILED if it came from there, whatever the area.
 func (f *File) Restore(to AreaID, reason string) error {
 	if !f.by.MayAnywhere(MayRestore) {
 		return ErrForbidden(MayRestore)
@@ -115,7 +117,11 @@ func (f *File) Restore(to AreaID, reason string) error {
 	if !documentMoves.allows(d.State, ActRestore) {
 		return invalidTransition(d.State)
 	}
-	if err := f.checkReturnTo(to, reason); err != nil {
+	wasFiled, err := d.CameFrom != NotFiled, CheckReason(reason)
+	if wasFiled {
+		err = f.checkReturnTo(to, reason)
+	}
+	if err != nil {
 		return err
 	}
 	for _, r := range f.Records {
@@ -124,14 +130,15 @@ func (f *File) Restore(to AreaID, reason string) error {
 			f.record = r
 		}
 	}
-	if d.CameFrom == NotFiled {
-		d.State = NotFiled
-	} else {
-		f.openAgain(to, OriginRestore, reason)
-	}
 	d.CameFrom = ""
 	f.grantActor()
-	f.event(DocumentRestored, nil, "Desarchivado hacia "+f.cat.AreaName(to), to).Reason = Text(reason)
+	if wasFiled {
+		f.openAgain(to, OriginRestore, reason)
+		f.event(DocumentRestored, nil, "Desarchivado hacia "+f.cat.AreaName(to), to).Reason = Text(reason)
+	} else {
+		d.State = NotFiled
+		f.event(DocumentRestored, nil, "Desarchivado como no presentado").Reason = Text(reason)
+	}
 	f.settle()
 	return nil
 }

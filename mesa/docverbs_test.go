@@ -208,6 +208,7 @@ func TestArchiveAndRestore(t *testing.T) {
 	m.refuses("admin", mesa.DocumentClosed, func(f *mesa.File) error { return f.Update(mesa.Update{}) })
 	m.refuses("clerk", mesa.Forbidden, restore(atLegal))
 	m.refuses("archivist", mesa.AreaInactive, restore(atOld))
+	m.refuses("archivist", mesa.ValidationFailed, restore(""))
 	m.refuses("archivist", mesa.ValidationFailed, func(f *mesa.File) error { return f.Restore(atLegal, "") })
 	m.must("archivist", restore(atStores))
 	m.want("IN_PROCESS held by are_log; 0 ATTENDED FINAL, 1 PENDING lead")
@@ -229,8 +230,12 @@ func TestADocumentNotFiledIsArchivedAndRestoredAsSuch(t *testing.T) {
 	m := newMatter(t)
 	m.doc.State = mesa.NotFiled
 	m.must("archivist", archive)
-	m.must("archivist", restore(atLegal))
+	m.refuses("archivist", mesa.ValidationFailed, func(f *mesa.File) error { return f.Restore("", "corto") })
+	m.must("archivist", restore(""))
 	m.want("NOT_FILED held by are_mp")
+	if e := m.did.Events[0]; e.Text != "Desarchivado como no presentado" || e.Reason != because || !slices.Equal(e.AreaIDs, []mesa.AreaID{atDesk}) {
+		t.Errorf("told %q to %v because %q", e.Text, e.AreaIDs, e.Reason)
+	}
 	if len(m.did.NewLegs) != 0 || m.doc.CameFrom != "" {
 		t.Errorf("%d new legs, came from %q", len(m.did.NewLegs), m.doc.CameFrom)
 	}

@@ -51,6 +51,7 @@ var english = map[string]string{
 	"El motivo de derivación no existe.":                                                                      "There is no such purpose.",
 	"El área %s ya no está activa: reasigne el expediente.":                                                   "Area %s is no longer active: reassign the document.",
 	"El expediente relacionado no está registrado.":                                                           "The related document is not registered.",
+	"Indique el área de destino.":                                                                             "Say which area gets it.",
 	"El área %s no está activa.":                                                                              "Area %s is not active.",
 	"El destino es la misma área; use la asignación interna.":                                                 "The target is the same area; assign it within the area instead.",
 	"El área %s se repite en la lista.":                                                                       "Area %s is in the list twice.",

@@ -7869,8 +7869,8 @@ input ArchiveDocumentInput {
 input RestoreDocumentInput {
   "Which document."
   documentId: ID!
-  "Area that gets it."
-  areaId: ID!
+  "Area that gets it; a document that was NOT_FILED is so again and needs none."
+  areaId: ID
   "10 to 1000 characters."
   reason: String!
   "The version that was read."

@@ -55,12 +55,49 @@ func TestSignInAndItsLock(t *testing.T) {
 		if failed, locked := len(c.events(mesa.SignInFailed)), len(c.events(mesa.AccountLocked)); failed != 9 || locked != 1 {
 			c.Errorf("%d failures and %d locks recorded", failed, locked)
 		}
-		c.clock.advance(10 * time.Minute) // the oldest failure is 14 minutes old
+		c.clock.advance(14 * time.Minute) // from the fifth failure on
 		_, err = signIn(right)
 		c.fails(err, mesa.RateLimited)
 		c.clock.advance(2 * time.Minute)
 		_, err = signIn(right)
 		c.ok(err)
+	})
+}
+
+// The lock lasts as long as it does however far apart the failures are, and says what is left of it.
+func TestALockLastsFromTheFifthFailure(t *testing.T) {
+	onEach(t, func(c *counter) {
+		const email, right = "mesa1@demo.mesa.pe", "una clave muy larga"
+		c.ok(c.desk.SetPassword(c.ctx, mesa.System(c.cat, "test"), email, right, false))
+		fail := func(n int) {
+			c.Helper()
+			for range n {
+				_, err := c.desk.SignIn(c.ctx, desk.SignInInput{Email: email, Password: "equivocada"})
+				c.fails(err, mesa.Unauthenticated)
+			}
+		}
+		left := func(least, most int) {
+			c.Helper()
+			_, err := c.desk.SignIn(c.ctx, desk.SignInInput{Email: email, Password: right})
+			if wait, ok := c.fails(err, mesa.RateLimited).Details["retryAfter"].(int); !ok || wait < least || wait > most {
+				c.Errorf("%v seconds left, want %d to %d", wait, least, most)
+			}
+		}
+		fail(1)
+		c.clock.advance(14*time.Minute + 40*time.Second)
+		fail(4)
+		left(895, 900)
+		c.clock.advance(25 * time.Second) // the first failure is a quarter of an hour old
+		left(870, 875)
+		c.clock.advance(14 * time.Minute)
+		left(30, 35)
+		c.clock.advance(35 * time.Second)
+		fail(4) // those that locked it count no more
+		_, err := c.desk.SignIn(c.ctx, desk.SignInInput{Email: email, Password: right})
+		c.ok(err)
+		if locked := len(c.events(mesa.AccountLocked)); locked != 1 {
+			c.Errorf("%d locks recorded", locked)
+		}
 	})
 }
 

@@ -23,6 +23,12 @@ type SignInInput struct {
 	Password string
 }
 
+// Origin is where a request comes from; what nobody knows is empty.
+type Origin struct {
+	RequestID string
+	Address   string
+}
+
 // SignedIn is an opened or renewed session. Its tokens are shown once; only their hashes are stored.
 type SignedIn struct {
 	Token     string
@@ -36,7 +42,7 @@ type SignedIn struct {
 
 // SignIn opens a session of one hour, which Refresh renews. Wrong e-mail and wrong password look alike and take the same time. Five failures in a quarter
 // of an hour lock the account for a quarter of an hour from the fifth.
-func (d *Desk) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error) {
+func (d *Desk) SignIn(ctx context.Context, from Origin, in SignInInput) (*SignedIn, error) {
 	email := strings.ToLower(line(in.Email))
 	if len(email) > maxEmailLength {
 		email = email[:maxEmailLength]
@@ -60,12 +66,13 @@ func (d *Desk) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error) {
 		return nil, err
 	}
 	if !ok {
-		if err := d.noteFailure(ctx, email, user); err != nil {
+		stranger := &mesa.Actor{Kind: mesa.ActorPublic, Name: "—", RequestID: from.RequestID}
+		if err := d.noteFailure(ctx, stranger, email, from.Address, user); err != nil {
 			return nil, err
 		}
 		return nil, mesa.Fail(mesa.Unauthenticated, "", "El correo o la contraseña no son correctos.")
 	}
-	return d.openSession(ctx, user, false)
+	return d.openSession(ctx, from, user, false)
 }
 
 // checkLock is RateLimited when an account is locked.
@@ -91,8 +98,8 @@ func lockedUntil(failures []time.Time) time.Time {
 	return time.Time{}
 }
 
-// noteFailure notes that a password was wrong, and that this locks the account.
-func (d *Desk) noteFailure(ctx context.Context, email string, user *mesa.User) error {
+// noteFailure notes that a password was wrong, and that this locks the e-mail; user is nil when there is no such account.
+func (d *Desk) noteFailure(ctx context.Context, by *mesa.Actor, email, address string, user *mesa.User) error {
 	return d.db.InTx(ctx, func(tx *db.Tx) error {
 		failures, err := tx.AddSignInFailure(ctx, email, tx.Now().Add(-2*lockLasts))
 		if err != nil {
@@ -102,13 +109,15 @@ func (d *Desk) noteFailure(ctx context.Context, email string, user *mesa.User) e
 		if lockedUntil(failures).After(tx.Now()) && !lockedUntil(failures[1:]).After(tx.Now()) {
 			types = append(types, mesa.AccountLocked)
 		}
-		events := make([]*mesa.Event, len(types))
-		for i, typ := range types {
-			events[i] = mesa.NewEvent(tx.IDs(), &mesa.Actor{Kind: mesa.ActorPublic, Name: "—"}, tx.Now(), typ)
-			if user != nil {
-				events[i].ObjectID = string(user.ID)
+		account := ""
+		if user != nil {
+			account = string(user.ID)
+		}
+		for _, typ := range types {
+			if err := note(ctx, tx, by, typ, account, about{Text: strings.TrimSpace(mesa.MaskEmail(email) + " " + address)}); err != nil {
+				return err
 			}
 		}
-		return tx.AppendEvents(ctx, events)
+		return nil
 	})
 }

@@ -55,7 +55,7 @@ var invariants = []invariant{
 		`SELECT ` + name + ` FROM documents AS d WHERE d.state = 'IN_PROCESS' AND NOT EXISTS (SELECT 1 FROM derivations AS x WHERE x.document_id = d.id AND ` + openAction + `)`},
 	{"only a document in process or observed has open ACTION legs",
 		`SELECT ` + name + ` FROM documents AS d JOIN (SELECT DISTINCT x.document_id FROM derivations AS x WHERE ` + openAction + `) AS l ON l.document_id = d.id WHERE d.state NOT IN ('IN_PROCESS', 'OBSERVED')`},
-	{"a voided document was never derived", `SELECT ` + name + ` FROM documents AS d WHERE d.state = 'VOIDED' AND EXISTS (SELECT 1 FROM derivations AS x WHERE x.document_id = d.id)`},
+	{"a voided document was never derived but in copies", `SELECT ` + name + ` FROM documents AS d WHERE d.state = 'VOIDED' AND EXISTS (SELECT 1 FROM derivations AS x WHERE x.document_id = d.id AND x.kind = 'ACTION')`},
 	{"an attended document knows when, one in process does not",
 		`SELECT ` + name + ` FROM documents AS d WHERE (d.attended_at IS NULL) <> (d.attended_on IS NULL) OR d.state = 'ATTENDED' AND d.attended_at IS NULL
 			OR d.state IN ('REGISTERED', 'IN_PROCESS') AND d.attended_at IS NOT NULL`},

@@ -41,7 +41,7 @@ var availability = []struct {
 	{ActReopen, docActs(ActReopen, func(f *File) bool { return f.requireWhereItIs(MayReopen) == nil })},
 	{ActArchive, docActs(ActArchive, func(f *File) bool { return f.by.MayAnywhere(MayArchive) && !f.hasOpenAction() })},
 	{ActRestore, docActs(ActRestore, func(f *File) bool { return f.by.MayAnywhere(MayRestore) })},
-	{ActVoid, docActs(ActVoid, func(f *File) bool { return len(f.Legs) == 0 && f.by.May(MayVoid, f.Doc.DeskAreaID) })},
+	{ActVoid, docActs(ActVoid, func(f *File) bool { return !hasAction(f.Legs) && f.by.May(MayVoid, f.Doc.DeskAreaID) })},
 }
 
 func docActs(act Action, also func(*File) bool) func(*File) bool {

@@ -2,12 +2,12 @@ package mesa
 
 import "time"
 
-// Void cancels a document that was never derived (T15). Its number stays consumed.
+// Void cancels a document that was never derived but in copies (T15). Its number stays consumed.
 func (f *File) Void(reason string) error {
 	if err := f.by.Require(MayVoid, f.Doc.DeskAreaID); err != nil {
 		return err
 	}
-	if !documentMoves.allows(f.Doc.State, ActVoid) || len(f.Legs) > 0 {
+	if !documentMoves.allows(f.Doc.State, ActVoid) || hasAction(f.Legs) {
 		return invalidTransition(f.Doc.State)
 	}
 	if err := CheckReason(reason); err != nil {

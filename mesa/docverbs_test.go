@@ -149,6 +149,14 @@ func TestVoid(t *testing.T) {
 	m.refuses("admin", mesa.InvalidTransition, archive)
 	s := sentToLegal(t)
 	s.refuses("desk head", mesa.InvalidTransition, void)
+	c := newMatter(t)
+	c.must("clerk", derive(copyTo(atLegal)))
+	if may := mesa.AvailableActions(c.people["desk head"], c.doc, c.legs); !slices.Contains(may, mesa.ActVoid) {
+		t.Errorf("with a copy out they may %v", may)
+	}
+	c.must("desk head", void)
+	c.must("lawyer", c.acknowledge(0))
+	c.want("VOIDED held by are_mp; 0 ACKNOWLEDGED")
 }
 
 func TestReopen(t *testing.T) {

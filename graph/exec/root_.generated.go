@@ -7206,7 +7206,7 @@ extend type Mutation {
   declineSubmission("Which and why." input: DeclineSubmissionInput!): DocumentPayload!
   "Changes facts of a document. A null clears an optional field, an omitted one stays."
   updateDocument("The changes." input: UpdateDocumentInput!): DocumentPayload!
-  "Cancels a document that was never derived. Its number stays consumed."
+  "Cancels a document that was never derived but in copies. Its number stays consumed."
   voidDocument("Which and why." input: VoidDocumentInput!): DocumentPayload!
   "Puts an attended document back to work in an area."
   reopenDocument("Which, where and why." input: ReopenDocumentInput!): DocumentPayload!

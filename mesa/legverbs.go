@@ -103,7 +103,8 @@ func (f *File) sendBack(id DerivationID, reason string, by Action, to Derivation
 	leg.Reason = Text(reason)
 	back = f.addLeg(&Derivation{
 		BatchID: f.ids.Batch(f.at), Kind: ForAction, PurposeCode: leg.PurposeCode, FromID: leg.ToID, ToID: leg.FromID, PreviousID: leg.ID,
-		Origin: OriginReturn, IsLead: leg.IsLead, Instructions: reason, Urgent: leg.Urgent, DueOn: leg.DueOn,
+		Origin: OriginReturn, IsLead: leg.IsLead, Instructions: reason, Urgent: leg.Urgent,
+		RequiresResponse: leg.RequiresResponse, DueOn: leg.DueOn,
 	})
 	e := f.event(typ, leg, text+f.cat.AreaName(leg.ToID))
 	e.Reason = Text(reason)

@@ -168,6 +168,17 @@ func TestRejectAndReturnSendBack(t *testing.T) {
 	}
 }
 
+func TestWhatIsSentBackIsAsUrgentAndExpectsAnAnswerAsBefore(t *testing.T) {
+	t.Parallel()
+	m, target := newMatter(t), action(atLegal)
+	target.Urgent, target.RequiresResponse, target.DueOn = true, true, on("2026-03-10")
+	m.must("clerk", derive(target))
+	m.must("lawyer", m.reject(0))
+	if back := m.legs[1]; !back.Urgent || !back.RequiresResponse || back.DueOn != on("2026-03-10") {
+		t.Errorf("sent back as %+v", back)
+	}
+}
+
 // An area that was closed meanwhile gets nothing back; reassigning is the way out.
 func TestNothingGoesBackToAClosedArea(t *testing.T) {
 	t.Parallel()

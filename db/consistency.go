@@ -55,7 +55,7 @@ var invariants = []invariant{
 		`SELECT ` + name + ` FROM documents AS d WHERE d.state = 'IN_PROCESS' AND NOT EXISTS (SELECT 1 FROM derivations AS x WHERE x.document_id = d.id AND ` + openAction + `)`},
 	{"only a document in process or observed has open ACTION legs",
 		`SELECT ` + name + ` FROM documents AS d JOIN (SELECT DISTINCT x.document_id FROM derivations AS x WHERE ` + openAction + `) AS l ON l.document_id = d.id WHERE d.state NOT IN ('IN_PROCESS', 'OBSERVED')`},
-	{"a voided document was never derived", `SELECT ` + name + ` FROM documents AS d WHERE d.state = 'VOIDED' AND EXISTS (SELECT 1 FROM derivations AS x WHERE x.document_id = d.id)`},
+	{"a voided document was never derived but in copies", `SELECT ` + name + ` FROM documents AS d WHERE d.state = 'VOIDED' AND EXISTS (SELECT 1 FROM derivations AS x WHERE x.document_id = d.id AND x.kind = 'ACTION')`},
 	{"an attended document knows when, one in process does not",
 		`SELECT ` + name + ` FROM documents AS d WHERE (d.attended_at IS NULL) <> (d.attended_on IS NULL) OR d.state = 'ATTENDED' AND d.attended_at IS NULL
 			OR d.state IN ('REGISTERED', 'IN_PROCESS') AND d.attended_at IS NOT NULL`},
@@ -71,6 +71,11 @@ var invariants = []invariant{
 	{"both areas of a leg see its document",
 		`SELECT x.number FROM derivations AS x WHERE NOT EXISTS (SELECT 1 FROM document_access AS a WHERE a.document_id = x.document_id AND a.grantee = x.from_id)
 			OR NOT EXISTS (SELECT 1 FROM document_access AS a WHERE a.document_id = x.document_id AND a.grantee = x.to_id)`},
+	{"whoever sees a document in person is assigned to a leg of it, or shelved or fetched it",
+		// CROSS makes SQLite begin with the people, who are few.
+		`SELECT a.document_id FROM users AS u CROSS JOIN document_access AS a
+			WHERE a.grantee = u.id AND NOT EXISTS (SELECT 1 FROM derivations AS x WHERE x.document_id = a.document_id AND x.assignee_id = a.grantee)
+			AND NOT EXISTS (SELECT 1 FROM archive_records AS r WHERE r.document_id = a.document_id AND a.grantee IN (r.archived_by_id, r.restored_by_id))`},
 	{"an archived document, and no other, has one active record",
 		`SELECT ` + name + ` FROM documents AS d LEFT JOIN (SELECT document_id, count(*) AS n FROM archive_records WHERE state = 'ACTIVE' GROUP BY document_id) AS r ON r.document_id = d.id
 			WHERE coalesce(r.n, 0) <> CASE WHEN d.state = 'ARCHIVED' THEN 1 ELSE 0 END`},

@@ -8,7 +8,11 @@ import (
 
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/internal/testkit"
+	"github.com/mesapartes/mesa/migrations"
 )
+
+// seenInPerson lets somebody see a document who has nothing to do with it.
+const seenInPerson = "INSERT INTO document_access (document_id, grantee) SELECT max(d.id), max(u.id) FROM documents AS d, users AS u WHERE d.state = 'REGISTERED'"
 
 // Each damage is found and called by its name.
 func TestDamageIsFound(t *testing.T) {
@@ -39,6 +43,7 @@ func TestDamageIsFound(t *testing.T) {
 		{"UPDATE documents SET registered_at = '2030-01-01 00:00:00+00:00' WHERE id = " + inProcess, "before its document"},
 		{"DELETE FROM document_access WHERE grantee = (SELECT id FROM areas WHERE code = 'MP')", "the desk sees"},
 		{"DELETE FROM document_access WHERE grantee <> (SELECT id FROM areas WHERE code = 'MP')", "both areas"},
+		{seenInPerson, "in person"},
 		{"UPDATE archive_records SET state = 'RESTORED'", "one active record"},
 		{"UPDATE documents SET state = 'ATTENDED' WHERE state = 'ARCHIVED'", "one active record"},
 		{"UPDATE tallies SET n = n + 1 WHERE measure = 'state'", "tallies add up"},
@@ -58,6 +63,31 @@ func TestDamageIsFound(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What former assignees saw before that was withdrawn from them is withdrawn by a migration, and nothing else.
+func TestFormerAssigneesAreRelievedByAMigration(t *testing.T) {
+	onDemo(t, func(t *testing.T, database *db.DB) {
+		change(t, database, seenInPerson)
+		statement, err := migrations.Files.ReadFile(database.Backend() + "/0016_former_assignees.sql")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = database.InTx(t.Context(), func(tx *db.Tx) error {
+			result, err := tx.NewRaw(string(statement)).Exec(t.Context())
+			if err != nil {
+				return err
+			}
+			if n, err := result.RowsAffected(); n != 1 {
+				t.Errorf("%d rows withdrawn, %v", n, err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wellKept(t, database)
+	})
 }
 
 // onDemo runs a test on both databases, with a demo of 300 documents that is known to be well kept.

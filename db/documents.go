@@ -126,7 +126,7 @@ func (v *View) where(q *bun.SelectQuery, f mesa.DocumentFilter) *bun.SelectQuery
 	if len(f.Types) > 0 {
 		q = q.Where("document.type_id IN (?)", bun.List(v.typeIDs(f.Types)))
 	}
-	q = whereIs(q, "document.sender_id_number", f.SenderIDNumber)
+	q = whereIs(q, "document.sender_id_number", strings.TrimSpace(f.SenderIDNumber))
 	q = whereIs(q, "document.registered_by_id", f.RegisteredByID)
 	q = whereIs(q, "document.related_id", f.RelatedToID)
 	if f.AssigneeID != "" {

@@ -212,7 +212,7 @@ func (a *archive) matches(f mesa.DocumentFilter, d *mesa.Document) bool {
 		among(f.Categories, d.CategoryID) && among(f.Priorities, d.Priority) && among(f.Channels, d.Channel) && among(f.Confidentiality, d.Confidentiality) &&
 		inArea && assigned && hasAll && hasAny && inDates(f.FiledOn, d.FiledOn) && inDates(f.DueOn, d.DueOn) && inTimes(f.RegisteredAt, d.RegisteredAt) &&
 		inTimes(f.AttendedAt, d.AttendedAt) && among(f.Lights, light) && (f.Overdue == nil || *f.Overdue == isLate) &&
-		(f.SenderIDNumber == "" || string(d.Sender.IDNumber) == f.SenderIDNumber) && (f.RegisteredByID == "" || d.RegisteredByID == f.RegisteredByID) &&
+		(f.SenderIDNumber == "" || string(d.Sender.IDNumber) == strings.TrimSpace(f.SenderIDNumber)) && (f.RegisteredByID == "" || d.RegisteredByID == f.RegisteredByID) &&
 		(f.RelatedToID == "" || d.RelatedID == f.RelatedToID) &&
 		(f.Archived == "" || f.Archived == mesa.ArchivedInclude || (f.Archived == mesa.ArchivedOnly) == (d.State == mesa.Archived))
 }
@@ -248,7 +248,7 @@ func (a *archive) filters() []mesa.DocumentFilter {
 	noon, week := archiveNow.Add(-30*24*time.Hour), archiveNow.Add(-20*24*time.Hour)
 	list := []mesa.DocumentFilter{
 		{}, {Text: "solicita"}, {Text: "SOLICITÁ informacion"}, {Text: "vial ñ"}, {Text: "exp 2026"}, {Text: "000" + fmt.Sprint(some.Seq)}, {Text: "zzz"}, {Text: "¡!"},
-		{Text: some.Sender.Name}, {Text: string(some.ExternalNumber)}, {SenderIDNumber: string(some.Sender.IDNumber)}, {RegisteredByID: some.RegisteredByID},
+		{Text: some.Sender.Name}, {Text: string(some.ExternalNumber)}, {SenderIDNumber: string(some.Sender.IDNumber)}, {SenderIDNumber: " " + string(some.Sender.IDNumber) + "\n"}, {RegisteredByID: some.RegisteredByID},
 		{TagsAny: []string{"nothing"}}, {Overdue: yes(true)}, {Overdue: yes(false)}, {Archived: mesa.ArchivedExclude}, {Archived: mesa.ArchivedOnly}, {Archived: mesa.ArchivedInclude},
 		{FiledOn: &mesa.DateRange{From: a.today.AddDays(-30), To: a.today.AddDays(-10)}}, {FiledOn: &mesa.DateRange{}}, {DueOn: &mesa.DateRange{To: a.today}},
 		{DueOn: &mesa.DateRange{From: a.today}}, {DueOn: &mesa.DateRange{From: a.today, To: a.today}}, {RegisteredAt: &mesa.DateTimeRange{From: &noon, To: &week}},

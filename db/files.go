@@ -86,6 +86,9 @@ func (tx *Tx) SaveFile(ctx context.Context, f *mesa.File) error {
 	if err := tx.Grant(ctx, f.Doc.ID, changes.Grants); err != nil {
 		return err
 	}
+	if err := tx.relieve(ctx, f.Doc.ID, changes.Relieved); err != nil {
+		return err
+	}
 	return tx.AppendEvents(ctx, changes.Events)
 }
 
@@ -132,6 +135,20 @@ func (tx *Tx) Grant(ctx context.Context, id mesa.DocumentID, grantees []string) 
 		if mesa.KindOf(g) == mesa.UserNode {
 			tx.touched.tag(mesa.GrantsTag(mesa.UserID(g)))
 		}
+	}
+	return nil
+}
+
+// relieve takes a document from people who are assigned to it no longer, but for those who shelved or fetched it.
+func (tx *Tx) relieve(ctx context.Context, id mesa.DocumentID, people []mesa.UserID) error {
+	for _, u := range people {
+		_, err := tx.NewRaw(`DELETE FROM document_access WHERE document_id = ? AND grantee = ?
+			AND NOT EXISTS (SELECT 1 FROM archive_records AS r WHERE r.document_id = document_access.document_id AND ? IN (r.archived_by_id, r.restored_by_id))`, id, u, u).Exec(ctx)
+		if err != nil {
+			return fmt.Errorf("withdraw access: %w", err)
+		}
+		tx.touched.tag(mesa.GrantsTag(u))
+		tx.touched.tag(mesa.ParticipantTag(string(u)))
 	}
 	return nil
 }

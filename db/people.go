@@ -210,22 +210,27 @@ func (db *DB) actorOf(ctx context.Context, idb bun.IDB, cat *mesa.Catalogue, use
 	return row.actor(cat, user, db.Now())
 }
 
-// SignInFailures counts the failed sign-ins of an e-mail since an instant.
-func (db *DB) SignInFailures(ctx context.Context, email string, since time.Time) (n int, err error) {
-	err = db.read.NewRaw("SELECT count(*) FROM sign_in_failures WHERE email = ? AND at > ?", email, since).Scan(ctx, &n)
-	return n, err
+// SignInFailures are the instants of the failed sign-ins of an e-mail since another one, the latest first.
+func (db *DB) SignInFailures(ctx context.Context, email string, since time.Time) ([]time.Time, error) {
+	return signInFailures(ctx, db.read, email, since)
 }
 
-// AddSignInFailure notes one, forgets those before an instant and says how many the e-mail has now.
-func (tx *Tx) AddSignInFailure(ctx context.Context, email string, forget time.Time) (n int, err error) {
+func signInFailures(ctx context.Context, idb bun.IDB, email string, since time.Time) (at []time.Time, err error) {
+	if err := idb.NewRaw("SELECT at FROM sign_in_failures WHERE email = ? AND at > ? ORDER BY at DESC", email, since).Scan(ctx, &at); err != nil {
+		return nil, fmt.Errorf("read failed sign-ins: %w", err)
+	}
+	return at, nil
+}
+
+// AddSignInFailure notes one, forgets those before an instant and tells those that the e-mail has now, the latest first.
+func (tx *Tx) AddSignInFailure(ctx context.Context, email string, forget time.Time) ([]time.Time, error) {
 	if _, err := tx.NewRaw("DELETE FROM sign_in_failures WHERE at <= ?", forget).Exec(ctx); err != nil {
-		return 0, err
+		return nil, err
 	}
 	if _, err := tx.NewRaw("INSERT INTO sign_in_failures (email, at) VALUES (?, ?)", email, tx.Now()).Exec(ctx); err != nil {
-		return 0, err
+		return nil, err
 	}
-	err = tx.NewRaw("SELECT count(*) FROM sign_in_failures WHERE email = ?", email).Scan(ctx, &n)
-	return n, err
+	return signInFailures(ctx, tx.Tx, email, forget)
 }
 
 // ClearSignInFailures forgets the failures of an e-mail.

@@ -535,7 +535,7 @@ func (f *Figures) readAttended(ctx context.Context) (attended, error) {
 		done.withDue += row.WithDue
 		done.onTime += row.OnTime
 		done.byDay[row.AttendedOn] += row.N
-		done.days.Add(f.v.cat.Calendar.BusinessDaysBetween(row.FiledOn, row.AttendedOn), row.N)
+		done.days.Add(f.v.cat.Calendar.AttentionDays(row.FiledOn, row.AttendedOn), row.N)
 	}
 	return done, nil
 }
@@ -557,7 +557,7 @@ func (f *Figures) AttentionByType(ctx context.Context) (map[mesa.DocumentTypeID]
 		if days[row.TypeID] == nil {
 			days[row.TypeID] = mesa.Histogram{}
 		}
-		days[row.TypeID].Add(f.v.cat.Calendar.BusinessDaysBetween(row.FiledOn, row.AttendedOn), row.N)
+		days[row.TypeID].Add(f.v.cat.Calendar.AttentionDays(row.FiledOn, row.AttendedOn), row.N)
 		types[row.TypeID] = mesa.TypeAttention{Attended: types[row.TypeID].Attended + row.N}
 	}
 	for id, t := range types {

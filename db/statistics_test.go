@@ -428,7 +428,7 @@ func (d *statisticsDesk) recount(actor *mesa.Actor, f mesa.StatisticsFilter) map
 					onTime++
 				}
 			}
-			days = append(days, countedDays(cal, doc.FiledOn, doc.AttendedOn))
+			days = append(days, max(0, countedDays(cal, doc.FiledOn, doc.AttendedOn)))
 			took := doc.AttendedAt.Truncate(time.Second).Sub(doc.RegisteredAt.Truncate(time.Second))
 			hours = append(hours, halfUp(took.Seconds(), 3600))
 		}

@@ -29,7 +29,7 @@ func (d *Desk) ChangePassword(ctx context.Context, by *mesa.Actor, in ChangePass
 	if err != nil {
 		return err
 	}
-	if err := d.checkPresent(ctx, user, in.CurrentPassword); err != nil {
+	if err := d.checkPresent(ctx, by, user, in.CurrentPassword); err != nil {
 		return err
 	}
 	if in.NewPassword == in.CurrentPassword {
@@ -51,16 +51,15 @@ func (d *Desk) ChangePassword(ctx context.Context, by *mesa.Actor, in ChangePass
 }
 
 // checkPresent says that a password is not the account's present one; whoever holds a session cannot guess it faster than a stranger.
-func (d *Desk) checkPresent(ctx context.Context, user *mesa.User, password string) error {
-	since := d.db.Now().Add(-lockWindow)
-	if err := d.checkLock(ctx, user.Email, since); err != nil {
+func (d *Desk) checkPresent(ctx context.Context, by *mesa.Actor, user *mesa.User, password string) error {
+	if err := d.checkLock(ctx, user.Email); err != nil {
 		return err
 	}
 	ok, err := d.passwords.Check(ctx, password, user.PasswordHash)
 	if err != nil || ok {
 		return err
 	}
-	if err := d.noteFailure(ctx, user.Email, user, since); err != nil {
+	if err := d.noteFailure(ctx, by, user.Email, "", user); err != nil {
 		return err
 	}
 	return mesa.Invalid("currentPassword", "La contraseña actual no es correcta.")

@@ -74,8 +74,12 @@ func (d *Desk) register(ctx context.Context, tx *db.Tx, by *mesa.Actor, in Regis
 		return nil, err
 	}
 	if r.RelatedID != "" {
-		if _, err := tx.View(by).Document(ctx, db.DocumentBy{ID: r.RelatedID}); err != nil {
+		related, err := tx.View(by).Document(ctx, db.DocumentBy{ID: r.RelatedID})
+		if err != nil {
 			return nil, onField(err, "relatedDocumentId")
+		}
+		if err := mesa.CheckRelated(related); err != nil {
+			return nil, err
 		}
 	}
 	party := in.Sender.party(r.Sender)

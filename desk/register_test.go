@@ -93,6 +93,23 @@ func TestWhoRegistersWhere(t *testing.T) {
 	})
 }
 
+// What a machine handed in has no number to refer to before the desk registers it.
+func TestRelatedDocumentsMustBeRegistered(t *testing.T) {
+	onEach(t, func(c *counter) {
+		_, machine, _ := c.key(submits, "MP")
+		doc, in := c.submit(machine, c.parcel("A-1")), c.letter()
+		in.RelatedDocumentID = doc.ID
+		_, err := c.desk.Register(c.ctx, c.as("mesa1"), in)
+		if e := c.fails(err, mesa.ValidationFailed); e.Field != "relatedDocumentId" {
+			c.Errorf("field %q", e.Field)
+		}
+		_, err = c.desk.RegisterSubmission(c.ctx, c.as("mesa1"), desk.RegisterSubmissionInput{DocumentID: doc.ID})
+		c.ok(err)
+		_, err = c.desk.Register(c.ctx, c.as("mesa1"), in)
+		c.ok(err)
+	})
+}
+
 func TestRelatedDocumentsMustBeVisible(t *testing.T) {
 	onEach(t, func(c *counter) {
 		secret := c.letter()

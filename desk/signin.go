@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"math"
 	"strings"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 // Rules of sign-in.
 const (
 	lockAfter      = 5
-	lockWindow     = 15 * time.Minute
+	lockLasts      = 15 * time.Minute // as long as the failures that lock may lie apart
 	maxEmailLength = 254
 )
 
@@ -20,6 +21,12 @@ const (
 type SignInInput struct {
 	Email    string
 	Password string
+}
+
+// Origin is where a request comes from; what nobody knows is empty.
+type Origin struct {
+	RequestID string
+	Address   string
 }
 
 // SignedIn is an opened or renewed session. Its tokens are shown once; only their hashes are stored.
@@ -34,14 +41,13 @@ type SignedIn struct {
 }
 
 // SignIn opens a session of one hour, which Refresh renews. Wrong e-mail and wrong password look alike and take the same time. Five failures in a quarter
-// of an hour lock the account until the oldest of them is a quarter of an hour old.
-func (d *Desk) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error) {
+// of an hour lock the account for a quarter of an hour from the fifth.
+func (d *Desk) SignIn(ctx context.Context, from Origin, in SignInInput) (*SignedIn, error) {
 	email := strings.ToLower(line(in.Email))
 	if len(email) > maxEmailLength {
 		email = email[:maxEmailLength]
 	}
-	since := d.db.Now().Add(-lockWindow)
-	if err := d.checkLock(ctx, email, since); err != nil {
+	if err := d.checkLock(ctx, email); err != nil {
 		return nil, err
 	}
 	user, err := d.db.UserByEmail(ctx, email)
@@ -56,45 +62,62 @@ func (d *Desk) SignIn(ctx context.Context, in SignInInput) (*SignedIn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.checkLock(ctx, email, since); err != nil { // others guessed while this one waited for its turn
+	if err := d.checkLock(ctx, email); err != nil { // others guessed while this one waited for its turn
 		return nil, err
 	}
 	if !ok {
-		if err := d.noteFailure(ctx, email, user, since); err != nil {
+		stranger := &mesa.Actor{Kind: mesa.ActorPublic, Name: "—", RequestID: from.RequestID}
+		if err := d.noteFailure(ctx, stranger, email, from.Address, user); err != nil {
 			return nil, err
 		}
 		return nil, mesa.Fail(mesa.Unauthenticated, "", "El correo o la contraseña no son correctos.")
 	}
-	return d.openSession(ctx, user, false)
+	return d.openSession(ctx, from, user, false)
 }
 
 // checkLock is RateLimited when an account is locked.
-func (d *Desk) checkLock(ctx context.Context, email string, since time.Time) error {
-	failures, err := d.db.SignInFailures(ctx, email, since)
-	if err == nil && failures >= lockAfter {
-		return mesa.Fail(mesa.RateLimited, "", "Demasiados intentos fallidos: espere unos minutos.").With("retryAfter", int(lockWindow.Seconds()))
+func (d *Desk) checkLock(ctx context.Context, email string) error {
+	now := d.db.Now()
+	failures, err := d.db.SignInFailures(ctx, email, now.Add(-2*lockLasts))
+	if err != nil {
+		return err
 	}
-	return err
+	if left := lockedUntil(failures).Sub(now); left > 0 {
+		return mesa.Fail(mesa.RateLimited, "", "Demasiados intentos fallidos: espere unos minutos.").With("retryAfter", int(math.Ceil(left.Seconds())))
+	}
+	return nil
 }
 
-// noteFailure notes that a password was wrong, and that this locks the account.
-func (d *Desk) noteFailure(ctx context.Context, email string, user *mesa.User, since time.Time) error {
+// lockedUntil is until when an account is locked, or was the last time, by its failures, the latest first; zero when it never was.
+func lockedUntil(failures []time.Time) time.Time {
+	for i := range len(failures) - lockAfter + 1 {
+		if failures[i].Sub(failures[i+lockAfter-1]) < lockLasts {
+			return failures[i].Add(lockLasts)
+		}
+	}
+	return time.Time{}
+}
+
+// noteFailure notes that a password was wrong, and that this locks the e-mail; user is nil when there is no such account.
+func (d *Desk) noteFailure(ctx context.Context, by *mesa.Actor, email, address string, user *mesa.User) error {
 	return d.db.InTx(ctx, func(tx *db.Tx) error {
-		failures, err := tx.AddSignInFailure(ctx, email, since)
+		failures, err := tx.AddSignInFailure(ctx, email, tx.Now().Add(-2*lockLasts))
 		if err != nil {
 			return err
 		}
 		types := []mesa.EventType{mesa.SignInFailed}
-		if failures == lockAfter {
+		if lockedUntil(failures).After(tx.Now()) && !lockedUntil(failures[1:]).After(tx.Now()) {
 			types = append(types, mesa.AccountLocked)
 		}
-		events := make([]*mesa.Event, len(types))
-		for i, typ := range types {
-			events[i] = mesa.NewEvent(tx.IDs(), &mesa.Actor{Kind: mesa.ActorPublic, Name: "—"}, tx.Now(), typ)
-			if user != nil {
-				events[i].ObjectID = string(user.ID)
+		account := ""
+		if user != nil {
+			account = string(user.ID)
+		}
+		for _, typ := range types {
+			if err := note(ctx, tx, by, typ, account, about{Text: strings.TrimSpace(mesa.MaskEmail(email) + " " + address)}); err != nil {
+				return err
 			}
 		}
-		return tx.AppendEvents(ctx, events)
+		return nil
 	})
 }

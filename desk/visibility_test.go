@@ -109,6 +109,45 @@ func TestTakingPartMakesVisible(t *testing.T) {
 	})
 }
 
+// Who is taken off a document sees it through their areas alone, by every way in.
+func TestAFormerAssigneeSeesNoMoreThanOthers(t *testing.T) {
+	onEach(t, func(c *counter) {
+		in := c.letter()
+		in.Confidentiality = mesa.Confidential
+		doc, err := c.desk.Register(c.ctx, c.as("mesa1"), in)
+		c.ok(err)
+		legs := c.derive("mesa1", doc.ID, c.area("OAJ"), c.area("LOG"))
+		assign := func(by string, leg int, to mesa.UserID) {
+			c.Helper()
+			_, err := c.desk.Assign(c.ctx, c.as(by), desk.AssignDerivationInput{DerivationID: legs[leg].ID, UserID: to})
+			c.ok(err)
+		}
+		assign("jefe.oaj", 0, c.user("oaj1"))
+		c.change("UPDATE memberships SET area_id = ? WHERE user_id = ?", c.area("LOG"), c.user("oaj1"))
+		assign("jefe.log", 1, c.user("oaj1"))
+		c.change("UPDATE memberships SET area_id = ? WHERE user_id = ?", c.area("TES"), c.user("oaj1"))
+		sees := func(want int) {
+			c.Helper()
+			view := c.db.View(c.as("oaj1"))
+			page, err := view.Documents(c.ctx, mesa.DocumentFilter{}, mesa.LatestFirst, db.Page{WithTotal: true})
+			c.ok(err)
+			found, err := view.DocumentsByID(c.ctx, []mesa.DocumentID{doc.ID})
+			c.ok(err)
+			parts, err := view.DerivationsByID(c.ctx, []mesa.DerivationID{legs[0].ID})
+			c.ok(err)
+			if page.Total != want || len(page.Items) != want || len(found) != want || len(parts) != want {
+				c.Errorf("counts %d, lists %d, finds %d and %d legs, want %d", page.Total, len(page.Items), len(found), len(parts), want)
+			}
+			c.consistent()
+		}
+		sees(1)
+		assign("jefe.oaj", 0, "")
+		sees(1) // the other leg is theirs still
+		assign("jefe.log", 1, c.user("log1"))
+		sees(0)
+	})
+}
+
 // An archivist shelves what never passed their area, and sees it from then on; confidential ones stay out of reach.
 func TestArchivistsReachWhatTheyShelve(t *testing.T) {
 	onEach(t, func(c *counter) {
@@ -123,6 +162,19 @@ func TestArchivistsReachWhatTheyShelve(t *testing.T) {
 		}
 		if _, err := c.db.View(by).Document(c.ctx, db.DocumentBy{ID: doc.ID}); err != nil {
 			c.Errorf("afterwards: %v", err)
+		}
+		_, err = c.desk.Restore(c.ctx, by, desk.RestoreDocumentInput{DocumentID: doc.ID, AreaID: c.area("LOG"), Reason: because})
+		c.ok(err)
+		legs, err := c.db.View(by).LegsByDocument(c.ctx, []mesa.DocumentID{doc.ID})
+		c.ok(err)
+		c.change("UPDATE memberships SET area_id = ? WHERE user_id = ?", c.area("LOG"), by.UserID)
+		for _, to := range []mesa.UserID{by.UserID, ""} {
+			_, err = c.desk.Assign(c.ctx, c.as("jefe.log"), desk.AssignDerivationInput{DerivationID: legs[doc.ID][1].ID, UserID: to})
+			c.ok(err)
+		}
+		c.change("UPDATE memberships SET area_id = ? WHERE user_id = ?", c.area("TES"), by.UserID)
+		if _, err := c.db.View(c.as("archivo1")).Document(c.ctx, db.DocumentBy{ID: doc.ID}); err != nil {
+			c.Errorf("after being assigned to it for a while: %v", err)
 		}
 		secret := c.attended()
 		c.change("UPDATE documents SET confidentiality = 'CONFIDENTIAL' WHERE id = ?", secret.ID)

@@ -19,7 +19,7 @@ var availability = []struct {
 }{
 	{ActRegister, docActs(ActRegister, func(f *File) bool { return f.by.May(MayRegister, f.Doc.DeskAreaID) })},
 	{ActDecline, docActs(ActDecline, func(f *File) bool { return f.by.May(MayObserve, f.Doc.DeskAreaID) })},
-	{ActUpdate, func(f *File) bool { return !f.Doc.State.IsClosed() && f.requireInOwnAreas(MayUpdate) == nil }},
+	{ActUpdate, func(f *File) bool { return !f.Doc.State.IsClosed() && f.requireWhereItIs(MayUpdate) == nil }},
 	{ActDerive, func(f *File) bool { _, err := f.HolderFor(MayDerive); return err == nil }},
 	{ActReceive, legActs(ActReceive, MayReceive)},
 	{ActAttend, func(f *File) bool { return f.Doc.State == InProcess && legActs(ActAttend, MayAttend)(f) }},
@@ -38,10 +38,10 @@ var availability = []struct {
 			return l.IsOpenAction() && (f.by.May(MayAssign, l.ToID) || f.by.May(MayAssign, l.FromID))
 		})
 	}},
-	{ActReopen, docActs(ActReopen, func(f *File) bool { return f.requireInOwnAreas(MayReopen) == nil })},
+	{ActReopen, docActs(ActReopen, func(f *File) bool { return f.requireWhereItIs(MayReopen) == nil })},
 	{ActArchive, docActs(ActArchive, func(f *File) bool { return f.by.MayAnywhere(MayArchive) && !f.hasOpenAction() })},
 	{ActRestore, docActs(ActRestore, func(f *File) bool { return f.by.MayAnywhere(MayRestore) })},
-	{ActVoid, docActs(ActVoid, func(f *File) bool { return len(f.Legs) == 0 && f.by.May(MayVoid, f.Doc.DeskAreaID) })},
+	{ActVoid, docActs(ActVoid, func(f *File) bool { return !hasAction(f.Legs) && f.by.May(MayVoid, f.Doc.DeskAreaID) })},
 }
 
 func docActs(act Action, also func(*File) bool) func(*File) bool {

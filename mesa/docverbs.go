@@ -2,12 +2,12 @@ package mesa
 
 import "time"
 
-// Void cancels a document that was never derived (T15). Its number stays consumed.
+// Void cancels a document that was never derived but in copies (T15). Its number stays consumed.
 func (f *File) Void(reason string) error {
 	if err := f.by.Require(MayVoid, f.Doc.DeskAreaID); err != nil {
 		return err
 	}
-	if !documentMoves.allows(f.Doc.State, ActVoid) || len(f.Legs) > 0 {
+	if !documentMoves.allows(f.Doc.State, ActVoid) || hasAction(f.Legs) {
 		return invalidTransition(f.Doc.State)
 	}
 	if err := CheckReason(reason); err != nil {
@@ -21,7 +21,7 @@ func (f *File) Void(reason string) error {
 
 // Reopen puts an attended document back to work in an area (T12).
 func (f *File) Reopen(to AreaID, reason string) error {
-	if err := f.requireInOwnAreas(MayReopen); err != nil {
+	if err := f.requireWhereItIs(MayReopen); err != nil {
 		return err
 	}
 	if !documentMoves.allows(f.Doc.State, ActReopen) {
@@ -36,13 +36,15 @@ func (f *File) Reopen(to AreaID, reason string) error {
 	return nil
 }
 
-// requireInOwnAreas asks for a permission in any area that takes part in the document.
-func (f *File) requireInOwnAreas(p Permission) error {
+// requireWhereItIs asks for a permission in the desk of the document or at an end of a leg by which somebody acts on it: an open one for
+// action, or, of an attended document, one that was attended since it was last opened. Copies give no say.
+func (f *File) requireWhereItIs(p Permission) error {
 	if f.by.May(p, f.Doc.DeskAreaID) {
 		return nil
 	}
 	for _, leg := range f.Legs {
-		if f.by.May(p, leg.ToID) || f.by.May(p, leg.FromID) {
+		acts := leg.IsOpenAction() || f.Doc.State == Attended && f.isAttendedAnew(leg)
+		if acts && (f.by.May(p, leg.ToID) || f.by.May(p, leg.FromID)) {
 			return nil
 		}
 	}
@@ -52,7 +54,9 @@ func (f *File) requireInOwnAreas(p Permission) error {
 func (f *File) checkReturnTo(to AreaID, reason string) error {
 	var v Violations
 	area := f.cat.Area(to)
-	if area == nil {
+	if to == "" {
+		v.Check(false, "areaId", "Indique el área de destino.")
+	} else if area == nil {
 		v.Add(ErrNotFound("areaId"))
 	} else if !area.IsActive {
 		v.Add(Fail(AreaInactive, "areaId", "El área %s no está activa.", area.Code))
@@ -104,7 +108,7 @@ func (f *File) Archive(class ArchiveClassification, policyCode string, place Tex
 	return f.record, nil
 }
 
-// Restore takes a document out of the archive (T14): to work in an area, or back to NOT_FILED if it came from there.
+// Restore takes a document out of the archive (T14): to work in an area, or back to NOT_FILED if it came from there, whatever the area.
 func (f *File) Restore(to AreaID, reason string) error {
 	if !f.by.MayAnywhere(MayRestore) {
 		return ErrForbidden(MayRestore)
@@ -113,7 +117,11 @@ func (f *File) Restore(to AreaID, reason string) error {
 	if !documentMoves.allows(d.State, ActRestore) {
 		return invalidTransition(d.State)
 	}
-	if err := f.checkReturnTo(to, reason); err != nil {
+	wasFiled, err := d.CameFrom != NotFiled, CheckReason(reason)
+	if wasFiled {
+		err = f.checkReturnTo(to, reason)
+	}
+	if err != nil {
 		return err
 	}
 	for _, r := range f.Records {
@@ -122,14 +130,15 @@ func (f *File) Restore(to AreaID, reason string) error {
 			f.record = r
 		}
 	}
-	if d.CameFrom == NotFiled {
-		d.State = NotFiled
-	} else {
-		f.openAgain(to, OriginRestore, reason)
-	}
 	d.CameFrom = ""
 	f.grantActor()
-	f.event(DocumentRestored, nil, "Desarchivado hacia "+f.cat.AreaName(to), to).Reason = Text(reason)
+	if wasFiled {
+		f.openAgain(to, OriginRestore, reason)
+		f.event(DocumentRestored, nil, "Desarchivado hacia "+f.cat.AreaName(to), to).Reason = Text(reason)
+	} else {
+		d.State = NotFiled
+		f.event(DocumentRestored, nil, "Desarchivado como no presentado").Reason = Text(reason)
+	}
 	f.settle()
 	return nil
 }
@@ -254,7 +263,7 @@ func (f *File) mayUpdate(u Update) error {
 	if onlyTags && f.by.MayAnywhere(MayTag) {
 		return nil
 	}
-	if err := f.requireInOwnAreas(MayUpdate); err != nil {
+	if err := f.requireWhereItIs(MayUpdate); err != nil {
 		return err
 	}
 	if u.Subject != nil && len(f.Legs) > 0 {
@@ -263,12 +272,12 @@ func (f *File) mayUpdate(u Update) error {
 		}
 	}
 	if u.Confidentiality != nil && *u.Confidentiality != f.Doc.Confidentiality {
-		if err := f.requireInOwnAreas(MaySetConfidential); err != nil {
+		if err := f.requireWhereItIs(MaySetConfidential); err != nil {
 			return err
 		}
 	}
 	if u.DueOn != nil && f.extends(*u.DueOn) {
-		return f.requireInOwnAreas(MayExtendDeadline)
+		return f.requireWhereItIs(MayExtendDeadline)
 	}
 	return nil
 }

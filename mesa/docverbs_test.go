@@ -149,6 +149,14 @@ func TestVoid(t *testing.T) {
 	m.refuses("admin", mesa.InvalidTransition, archive)
 	s := sentToLegal(t)
 	s.refuses("desk head", mesa.InvalidTransition, void)
+	c := newMatter(t)
+	c.must("clerk", derive(copyTo(atLegal)))
+	if may := mesa.AvailableActions(c.people["desk head"], c.doc, c.legs); !slices.Contains(may, mesa.ActVoid) {
+		t.Errorf("with a copy out they may %v", may)
+	}
+	c.must("desk head", void)
+	c.must("lawyer", c.acknowledge(0))
+	c.want("VOIDED held by are_mp; 0 ACKNOWLEDGED")
 }
 
 func TestReopen(t *testing.T) {
@@ -208,6 +216,7 @@ func TestArchiveAndRestore(t *testing.T) {
 	m.refuses("admin", mesa.DocumentClosed, func(f *mesa.File) error { return f.Update(mesa.Update{}) })
 	m.refuses("clerk", mesa.Forbidden, restore(atLegal))
 	m.refuses("archivist", mesa.AreaInactive, restore(atOld))
+	m.refuses("archivist", mesa.ValidationFailed, restore(""))
 	m.refuses("archivist", mesa.ValidationFailed, func(f *mesa.File) error { return f.Restore(atLegal, "") })
 	m.must("archivist", restore(atStores))
 	m.want("IN_PROCESS held by are_log; 0 ATTENDED FINAL, 1 PENDING lead")
@@ -229,8 +238,12 @@ func TestADocumentNotFiledIsArchivedAndRestoredAsSuch(t *testing.T) {
 	m := newMatter(t)
 	m.doc.State = mesa.NotFiled
 	m.must("archivist", archive)
-	m.must("archivist", restore(atLegal))
+	m.refuses("archivist", mesa.ValidationFailed, func(f *mesa.File) error { return f.Restore("", "corto") })
+	m.must("archivist", restore(""))
 	m.want("NOT_FILED held by are_mp")
+	if e := m.did.Events[0]; e.Text != "Desarchivado como no presentado" || e.Reason != because || !slices.Equal(e.AreaIDs, []mesa.AreaID{atDesk}) {
+		t.Errorf("told %q to %v because %q", e.Text, e.AreaIDs, e.Reason)
+	}
 	if len(m.did.NewLegs) != 0 || m.doc.CameFrom != "" {
 		t.Errorf("%d new legs, came from %q", len(m.did.NewLegs), m.doc.CameFrom)
 	}
@@ -380,6 +393,44 @@ func TestDelicateUpdatesNeedMore(t *testing.T) {
 	for _, nobody := range []string{"lawyer", "archivist", "auditor", "viewer", "branch clerk"} {
 		m.refuses(nobody, mesa.Forbidden, func(f *mesa.File) error { return f.Update(mesa.Update{Notes: ptr(mesa.Text("no"))}) })
 	}
+}
+
+// A document is changed where somebody acts on it: in its desk and at the ends of a leg for action, not where a copy went or a closed leg was.
+func TestWhoseHeadChangesADocument(t *testing.T) {
+	t.Parallel()
+	m := newMatter(t)
+	heads := func(want ...string) {
+		t.Helper()
+		for _, head := range []string{"desk head", "legal head", "stores head", "contracts head"} {
+			for _, u := range []mesa.Update{{Confidentiality: ptr(mesa.Restricted)}, {DueOn: ptr(on("2028-06-01")), Reason: because}, {Priority: ptr(mesa.UrgentPriority)}} {
+				if err := m.file(head).Update(u); (err == nil) != slices.Contains(want, head) || err != nil && mesa.CodeOf(err) != mesa.Forbidden {
+					t.Errorf("%s updates it with %+v: %v", head, u, err)
+				}
+			}
+			may := mesa.AvailableActions(m.people[head], m.doc, m.legs)
+			if slices.Contains(may, mesa.ActUpdate) != slices.Contains(want, head) {
+				t.Errorf("%s may %v", head, may)
+			}
+		}
+	}
+	heads("desk head")
+	m.must("clerk", derive(action(atLegal), copyTo(atStores)))
+	heads("desk head", "legal head")
+	m.must("lawyer", m.receive(0))
+	m.must("lawyer", derive(action(atStores)))
+	heads("desk head", "legal head", "stores head") // the sender and who has to act
+	m.must("stores user", m.receive(2))
+	m.must("stores user", derive(action(atContracts), copyTo(atLegal)))
+	heads("desk head", "stores head", "contracts head")
+	m.must("contracts user", m.receive(3))
+	m.must("contracts user", m.attend(3))
+	heads("desk head", "legal head", "stores head", "contracts head") // all of them ended a leg
+	m.must("contracts head", reopen(atContracts))
+	heads("desk head", "contracts head")
+	m.must("contracts user", m.receive(5))
+	m.must("contracts user", m.attend(5))
+	heads("desk head", "contracts head") // that was before it was reopened
+	m.refuses("stores head", mesa.Forbidden, reopen(atStores))
 }
 
 func TestWhoMayTagMayTag(t *testing.T) {

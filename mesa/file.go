@@ -27,6 +27,7 @@ type File struct {
 	touched  []*Derivation
 	events   []*Event
 	newGrant []string
+	relieved []UserID
 	record   *ArchiveRecord // archived or restored by this verb
 }
 
@@ -42,17 +43,18 @@ func OpenFile(by *Actor, at time.Time, ids *IDs, doc *Document, legs []*Derivati
 
 // Changes is what a verb did to a file.
 type Changes struct {
-	IsNew   bool           // the document is new
-	NewLegs []*Derivation  // to be numbered and inserted
-	Legs    []*Derivation  // to be updated
-	Events  []*Event       // to be appended, in this order
-	Grants  []string       // areas and users that see the document from now on
-	Record  *ArchiveRecord // to be stored; its LocationCode is still empty when it is new
+	IsNew    bool           // the document is new
+	NewLegs  []*Derivation  // to be numbered and inserted
+	Legs     []*Derivation  // to be updated
+	Events   []*Event       // to be appended, in this order
+	Grants   []string       // areas and users that see the document from now on
+	Relieved []UserID       // no longer assigned to any leg: they see it no longer for having been so
+	Record   *ArchiveRecord // to be stored; its LocationCode is still empty when it is new
 }
 
 // Changes reports what has been done since OpenFile. Every change of a document or of one of its legs raises its version by one.
 func (f *File) Changes() Changes {
-	return Changes{IsNew: f.isNew, NewLegs: f.newLegs, Legs: f.touched, Events: f.events, Grants: f.newGrant, Record: f.record}
+	return Changes{IsNew: f.isNew, NewLegs: f.newLegs, Legs: f.touched, Events: f.events, Grants: f.newGrant, Relieved: f.relieved, Record: f.record}
 }
 
 // At is the instant of the verb: now, or the latest instant in the file if that is later still.
@@ -127,6 +129,13 @@ func (f *File) grant(grantees ...string) {
 		if !slices.Contains(f.newGrant, g) {
 			f.newGrant = append(f.newGrant, g)
 		}
+	}
+}
+
+// relieve takes the document from somebody who was assigned to a leg, unless another one, open or closed, is theirs.
+func (f *File) relieve(user UserID) {
+	if user != "" && !slices.ContainsFunc(f.Legs, func(l *Derivation) bool { return l.AssigneeID == user }) {
+		f.relieved = append(f.relieved, user)
 	}
 }
 
@@ -247,12 +256,17 @@ func (f *File) endIfDone(by Action) {
 		if leg.IsOpenAction() {
 			return
 		}
-		finished = finished || leg.State == LegAttended && leg.Resolution == Final && !leg.ClosedAt.Before(d.OpenedAt)
+		finished = finished || leg.Resolution == Final && f.isAttendedAnew(leg)
 	}
 	if finished {
 		d.State, d.AttendedAt, d.AttendedOn = Attended, f.at, f.today()
 		f.event(DocumentAttended, nil, "Expediente atendido", f.areasOfLegs()...)
 	}
+}
+
+// isAttendedAnew says whether a leg was attended since the document was last opened.
+func (f *File) isAttendedAnew(leg *Derivation) bool {
+	return leg.State == LegAttended && !leg.ClosedAt.Before(f.Doc.OpenedAt)
 }
 
 func (f *File) areasOfLegs() []AreaID {

@@ -56,6 +56,7 @@ func makeOffice() *office {
 			{ID: atOld, Code: "OLD", Name: "Antigua", IsDesk: true},
 		},
 		Types: []*mesa.DocumentType{
+			{ID: "typ_car", Code: "CAR", Name: "Carta", IsActive: true, DefaultConfidentiality: mesa.Public},
 			{ID: "typ_den", Code: "DEN", Name: "Denuncia", IsActive: true, AllowsAnonymous: true, DefaultConfidentiality: mesa.Restricted},
 			{ID: "typ_old", Code: "OLD", Name: "Antiguo", DefaultConfidentiality: mesa.Public},
 			{ID: "typ_sol", Code: "SOL", Name: "Solicitud", IsActive: true, DefaultTermBusinessDays: 30, DefaultConfidentiality: mesa.Public},

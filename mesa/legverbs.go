@@ -93,6 +93,9 @@ func (f *File) sendBack(id DerivationID, reason string, by Action, to Derivation
 	if leg, err = f.requireLegFor(id, by, MayReturn); err != nil {
 		return nil, nil, err
 	}
+	if err = f.checkActive(leg.FromID); err != nil {
+		return nil, nil, err
+	}
 	if err = CheckReason(reason); err != nil {
 		return nil, nil, err
 	}
@@ -100,12 +103,21 @@ func (f *File) sendBack(id DerivationID, reason string, by Action, to Derivation
 	leg.Reason = Text(reason)
 	back = f.addLeg(&Derivation{
 		BatchID: f.ids.Batch(f.at), Kind: ForAction, PurposeCode: leg.PurposeCode, FromID: leg.ToID, ToID: leg.FromID, PreviousID: leg.ID,
-		Origin: OriginReturn, IsLead: leg.IsLead, Instructions: reason, Urgent: leg.Urgent, DueOn: leg.DueOn,
+		Origin: OriginReturn, IsLead: leg.IsLead, Instructions: reason, Urgent: leg.Urgent,
+		RequiresResponse: leg.RequiresResponse, DueOn: leg.DueOn,
 	})
 	e := f.event(typ, leg, text+f.cat.AreaName(leg.ToID))
 	e.Reason = Text(reason)
 	f.settle()
 	return leg, back, nil
+}
+
+// checkActive is AreaInactive when nobody works any more in the area that sent a leg: nothing can go back there.
+func (f *File) checkActive(from AreaID) error {
+	if area := f.cat.Area(from); area != nil && !area.IsActive {
+		return Fail(AreaInactive, "derivationId", "El área %s ya no está activa: reasigne el expediente.", area.Code)
+	}
+	return nil
 }
 
 // Recall takes a pending leg back before it is received (D6).
@@ -126,11 +138,17 @@ func (f *File) Recall(id DerivationID, reason string) (*Derivation, error) {
 	if err := CheckReason(reason); err != nil {
 		return nil, err
 	}
+	givesBack := leg.Kind == ForAction && !f.batchLives(leg) && f.openActionIn(leg.FromID) == nil
+	if givesBack {
+		if err := f.checkActive(leg.FromID); err != nil {
+			return nil, err
+		}
+	}
 	f.close(leg, LegRecalled)
 	leg.Reason = Text(reason)
 	e := f.event(DerivationRecalled, leg, "Recuperado por "+f.cat.AreaName(leg.FromID))
 	e.Reason = Text(reason)
-	if leg.Kind == ForAction && !f.batchLives(leg) && f.openActionIn(leg.FromID) == nil {
+	if givesBack {
 		f.giveBack(leg)
 	}
 	f.endIfDone(ActRecall)
@@ -254,6 +272,7 @@ func (f *File) Assign(id DerivationID, userID UserID) (*Derivation, error) {
 	}
 	f.touch(leg)
 	leg.AssigneeID = userID
+	f.relieve(before)
 	text := "Sin responsable asignado"
 	if u := f.cat.User(userID); u != nil {
 		f.grant(string(userID))

@@ -168,6 +168,36 @@ func TestRejectAndReturnSendBack(t *testing.T) {
 	}
 }
 
+func TestWhatIsSentBackIsAsUrgentAndExpectsAnAnswerAsBefore(t *testing.T) {
+	t.Parallel()
+	m, target := newMatter(t), action(atLegal)
+	target.Urgent, target.RequiresResponse, target.DueOn = true, true, on("2026-03-10")
+	m.must("clerk", derive(target))
+	m.must("lawyer", m.reject(0))
+	if back := m.legs[1]; !back.Urgent || !back.RequiresResponse || back.DueOn != on("2026-03-10") {
+		t.Errorf("sent back as %+v", back)
+	}
+}
+
+// An area that was closed meanwhile gets nothing back; reassigning is the way out.
+func TestNothingGoesBackToAClosedArea(t *testing.T) {
+	t.Parallel()
+	m := sentToLegal(t)
+	m.legs[0].FromID = atOld
+	if e := m.refuses("lawyer", mesa.AreaInactive, m.reject(0)); e.Field != "derivationId" {
+		t.Errorf("field %q", e.Field)
+	}
+	m.refuses("admin", mesa.AreaInactive, m.recall(0))
+	m.must("lawyer", m.receive(0))
+	m.refuses("lawyer", mesa.AreaInactive, m.giveBack(0))
+	m.must("legal head", m.reassign(0, atStores))
+	m.want("IN_PROCESS held by are_log; 0 REASSIGNED, 1 PENDING lead")
+	c := newMatter(t)
+	c.must("clerk", derive(copyTo(atLegal)))
+	c.legs[0].FromID = atOld
+	c.must("admin", c.recall(0)) // a copy comes back to nobody
+}
+
 func TestASideLegSentBackDoesNotLead(t *testing.T) {
 	t.Parallel()
 	m := newMatter(t)
@@ -317,6 +347,28 @@ func TestAssign(t *testing.T) {
 		t.Errorf("attended and still assigned to %q", m.doc.AssigneeID)
 	}
 	m.refuses("legal head", mesa.InvalidTransition, m.assign(0, ""))
+}
+
+// A document leaves a former assignee with the last leg that was theirs, open or closed.
+func TestAFormerAssigneeIsRelieved(t *testing.T) {
+	t.Parallel()
+	m := sentToLegal(t)
+	relieved := func(want ...mesa.UserID) {
+		t.Helper()
+		if !slices.Equal(m.did.Relieved, want) {
+			t.Errorf("relieved %v, want %v", m.did.Relieved, want)
+		}
+	}
+	m.must("legal head", m.assign(0, "usr_lawyer"))
+	relieved()
+	m.must("legal head", m.assign(0, "usr_legal head"))
+	relieved("usr_lawyer")
+	m.must("lawyer", m.receive(0))
+	m.must("lawyer", derive(action(atStores), copyTo(atDesk)))
+	m.must("stores user", m.reject(1))
+	m.must("legal head", m.assign(3, "usr_legal head"))
+	m.must("legal head", m.assign(3, ""))
+	relieved() // leg 0 ended as theirs
 }
 
 func TestACopyCanBeAssignedToo(t *testing.T) {

@@ -126,6 +126,13 @@ func RUCCheckDigit(first10 string) byte {
 	return '0' + byte((11-sum%11)%10) // 10 becomes 0 and 11 becomes 1
 }
 
+// MaskEmail hides an address where it need only be recognised: the first character and the domain stay.
+func MaskEmail(email string) string {
+	local, domain, _ := strings.Cut(email, "@")
+	runes := []rune(local)
+	return string(runes[:min(1, len(runes))]) + "…@" + domain
+}
+
 // MaskID hides a number where strangers may read it: at most its last three characters stay, and never more than half.
 func MaskID(idNumber string) string {
 	runes := []rune(idNumber)

@@ -80,6 +80,15 @@ func TestRUCNoticesWrongLastDigit(t *testing.T) {
 	})
 }
 
+func TestMaskEmail(t *testing.T) {
+	t.Parallel()
+	for email, want := range map[string]string{"": "…@", "ñandu@muni.pe": "ñ…@muni.pe", "a@b@c": "a…@b@c", "una clave": "u…@"} {
+		if got := mesa.MaskEmail(email); got != want {
+			t.Errorf("MaskEmail(%q) = %q, want %q", email, got, want)
+		}
+	}
+}
+
 func TestMaskID(t *testing.T) {
 	t.Parallel()
 	for number, want := range map[string]string{

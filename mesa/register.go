@@ -68,6 +68,14 @@ func (r *Registration) checkBackdate(v *Violations, by *Actor, desk AreaID, now 
 	v.Add(CheckReason(string(r.Reason)))
 }
 
+// CheckRelated is Invalid unless the document that a new one refers to was registered.
+func CheckRelated(related *Document) error {
+	if related.RegisteredAt.IsZero() {
+		return Invalid("relatedDocumentId", "El expediente relacionado no está registrado.")
+	}
+	return nil
+}
+
 func checkText(v *Violations, field, text string, least, most int) {
 	n := len([]rune(text))
 	if least > 0 {

@@ -149,6 +149,11 @@ func (c *Calendar) BusinessDaysIn(from, to Date) int {
 	return n
 }
 
+// AttentionDays are the business days that a document took: none when it was attended before the day on which it counts as filed.
+func (c *Calendar) AttentionDays(filed, attended Date) int {
+	return max(0, c.BusinessDaysBetween(filed, attended))
+}
+
 // Spread says how values are distributed. All fields are nil when there are no values.
 type Spread struct{ Average, Median, P90, Min, Max *float64 }
 

@@ -81,6 +81,15 @@ func TestSpreadIsThatOfTheSortedList(t *testing.T) {
 	})
 }
 
+// What comes on a Sunday counts as filed on Monday; whoever attends it on Sunday is not early by a day.
+func TestAttentionDays(t *testing.T) {
+	for attended, want := range map[string]int{"2026-03-01": 0, "2026-03-02": 0, "2026-03-03": 1, "2026-03-08": 4} {
+		if got := peru().AttentionDays(on("2026-03-02"), on(attended)); got != want {
+			t.Errorf("attended on %s: %d, want %d", attended, got, want)
+		}
+	}
+}
+
 func TestTrendHasEveryStep(t *testing.T) {
 	day := func(m time.Month, d int) mesa.Date { return mesa.NewDate(2026, m, d) }
 	counts := mesa.DayCounts{

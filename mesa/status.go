@@ -1,6 +1,9 @@
 package mesa
 
-import "io"
+import (
+	"io"
+	"slices"
+)
 
 // DocumentState is where a document stands; documentMoves says how it moves on.
 type DocumentState string
@@ -200,8 +203,12 @@ const (
 	Confidential Confidentiality = "CONFIDENTIAL"
 )
 
-// Confidentialities lists them in the order of the schema.
+// Confidentialities lists them in the order of the schema, each stricter than those before it.
 var Confidentialities = []Confidentiality{Public, Restricted, Confidential}
+
+func (c Confidentiality) isStricterThan(other Confidentiality) bool {
+	return slices.Index(Confidentialities, c) > slices.Index(Confidentialities, other)
+}
 
 // MarshalGQL writes the name, null for none.
 func (c Confidentiality) MarshalGQL(w io.Writer) { writeEnum(w, c) }

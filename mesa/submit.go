@@ -47,7 +47,7 @@ type Acceptance struct {
 	TypeID          DocumentTypeID
 	CategoryID      CategoryID
 	Priority        Priority
-	Confidentiality Confidentiality // default, with another type: that type's
+	Confidentiality Confidentiality // default, with another type: that type's if it is stricter
 	Tags            *[]string
 	Notes           *Text
 	DueOn           Date // default: by the type's term
@@ -65,6 +65,9 @@ func (f *File) RegisterSubmission(a Acceptance) error {
 	r := f.registrationBy(a)
 	if err := r.Check(f.by, d.DeskAreaID, f.at); err != nil {
 		return err
+	}
+	if d.Confidentiality.isStricterThan(r.Confidentiality) && !f.by.May(MaySetConfidential, d.DeskAreaID) {
+		return ErrForbidden(MaySetConfidential)
 	}
 	tags, changes := cleanTags(r.Tags), &Event{}
 	set(changes, "typeId", &d.TypeID, &r.TypeID)
@@ -93,7 +96,7 @@ func (f *File) registrationBy(a Acceptance) Registration {
 	}
 	if a.TypeID != "" && a.TypeID != d.TypeID {
 		r.TypeID, r.CategoryID = a.TypeID, ""
-		if typ := f.cat.Type(a.TypeID); typ != nil {
+		if typ := f.cat.Type(a.TypeID); typ != nil && typ.DefaultConfidentiality.isStricterThan(d.Confidentiality) {
 			r.Confidentiality = typ.DefaultConfidentiality
 		}
 	}

@@ -189,6 +189,32 @@ func TestTheDeskDecidesHowASubmissionIsRegistered(t *testing.T) {
 	}
 }
 
+// Registering a submission may make it stricter; to open it is for whoever may set the confidentiality.
+func TestRegisteringASubmissionDoesNotDeclassifyIt(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		by   string
+		a    mesa.Acceptance
+		code mesa.Code // "" when it is registered
+		want mesa.Confidentiality
+	}{
+		{"clerk", mesa.Acceptance{}, "", mesa.Restricted},
+		{"clerk", mesa.Acceptance{TypeID: "typ_car"}, "", mesa.Restricted}, // whose default is PUBLIC
+		{"clerk", mesa.Acceptance{Confidentiality: mesa.Public}, mesa.Forbidden, ""},
+		{"clerk", mesa.Acceptance{TypeID: "typ_car", Confidentiality: mesa.Public}, mesa.Forbidden, ""},
+		{"clerk", mesa.Acceptance{Confidentiality: mesa.Confidential}, "", mesa.Confidential},
+		{"desk head", mesa.Acceptance{TypeID: "typ_car"}, "", mesa.Restricted},
+		{"desk head", mesa.Acceptance{Confidentiality: mesa.Public}, "", mesa.Public},
+	} {
+		m := submitted(t)
+		m.must("desk head", func(f *mesa.File) error { return f.Update(mesa.Update{Confidentiality: ptr(mesa.Restricted)}) })
+		err := m.try(c.by, func(f *mesa.File) error { return f.RegisterSubmission(c.a) })
+		if mesa.CodeOf(err) != c.code || err == nil && m.doc.Confidentiality != c.want {
+			t.Errorf("%s registers it with %+v: %v, %s", c.by, c.a, err, m.doc.Confidentiality)
+		}
+	}
+}
+
 func TestDeclining(t *testing.T) {
 	t.Parallel()
 	m := submitted(t)

@@ -3562,7 +3562,7 @@ func (ec *executionContext) unmarshalInputRestoreDocumentInput(ctx context.Conte
 			it.DocumentID = data
 		case "areaId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("areaId"))
-			data, err := ec.unmarshalNID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐAreaID(ctx, v)
+			data, err := ec.unmarshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐAreaID(ctx, v)
 			if err != nil {
 				return it, err
 			}

@@ -7206,7 +7206,7 @@ extend type Mutation {
   declineSubmission("Which and why." input: DeclineSubmissionInput!): DocumentPayload!
   "Changes facts of a document. A null clears an optional field, an omitted one stays."
   updateDocument("The changes." input: UpdateDocumentInput!): DocumentPayload!
-  "Cancels a document that was never derived. Its number stays consumed."
+  "Cancels a document that was never derived but in copies. Its number stays consumed."
   voidDocument("Which and why." input: VoidDocumentInput!): DocumentPayload!
   "Puts an attended document back to work in an area."
   reopenDocument("Which, where and why." input: ReopenDocumentInput!): DocumentPayload!
@@ -7711,7 +7711,7 @@ input RegisterSubmissionInput {
   categoryId: ID
   "How urgent it is."
   priority: Priority
-  "Who may see it; default, with another type: that type's."
+  "Who may see it; default, with another type: that type's if it is stricter. To make it less strict needs document.setConfidentiality."
   confidentiality: Confidentiality
   "All its tags."
   tags: [String!]
@@ -7869,8 +7869,8 @@ input ArchiveDocumentInput {
 input RestoreDocumentInput {
   "Which document."
   documentId: ID!
-  "Area that gets it."
-  areaId: ID!
+  "Area that gets it; a document that was NOT_FILED is so again and needs none."
+  areaId: ID
   "10 to 1000 characters."
   reason: String!
   "The version that was read."

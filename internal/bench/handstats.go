@@ -89,7 +89,7 @@ func (f *figures) add(rows *sql.Rows) error {
 		f.withDue += a
 		f.onTime += b
 		f.doneByDay[d2] += n
-		f.days.Add(f.cat.Calendar.BusinessDaysBetween(d1, d2), n)
+		f.days.Add(f.cat.Calendar.AttentionDays(d1, d2), n)
 	case "filed":
 		f.received += n
 		f.states[k1] += n

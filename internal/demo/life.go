@@ -190,9 +190,19 @@ func (l *life) documentStep(at time.Time) error {
 	return nil
 }
 
+// lastToAttend is where a leg was attended last; nil when the area is not part of the demo.
+func (l *life) lastToAttend() *place {
+	for _, leg := range slices.Backward(l.legs) {
+		if leg.State == mesa.LegAttended {
+			return l.places[leg.ToID]
+		}
+	}
+	return nil
+}
+
 // attendedStep archives an attended document, or reopens it.
 func (l *life) attendedStep(at time.Time) error {
-	last := l.places[l.legs[len(l.legs)-1].ToID]
+	last := l.lastToAttend()
 	if last != nil && l.chance(2.5) {
 		return l.do(last.heads[0], at, func(f *mesa.File) error {
 			return f.Reopen(last.area.ID, "El administrado presentó nueva documentación sobre lo resuelto")

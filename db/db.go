@@ -5,6 +5,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -44,9 +45,11 @@ type Options struct {
 	Postgres func(*pgx.ConnConfig) // settles of its connections what a URL cannot say; may be nil
 }
 
-// DB is an open database. On SQLite one connection writes and several read; on PostgreSQL both are the same pool.
+// DB is an open database. On SQLite one connection writes and several read; on PostgreSQL both are the same pool, and what keeps and rescues
+// jobs has two connections besides: it cannot wait until others are done.
 type DB struct {
 	write, read *bun.DB
+	vital       *bun.DB
 	dialect     dialect
 	now         func() time.Time
 	log         *slog.Logger
@@ -81,6 +84,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	if err := db.connect(url, opts); err != nil {
 		return nil, err
 	}
+	db.vital = cmp.Or(db.vital, db.write)
 	if err := db.Ping(ctx); err != nil {
 		db.Close()
 		if opts.Alone && db.dialect.isRetryable(err) {
@@ -114,21 +118,25 @@ func (db *DB) connectPostgres(url string, opts Options) error {
 	if opts.Postgres != nil {
 		opts.Postgres(config)
 	}
-	pool := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(settle(config)))
-	conns := opts.MaxConns
-	if opts.Alone {
-		conns = 1
-	} else if conns == 0 {
-		conns = max(16, 4*runtime.NumCPU())
+	pool := func(conns int) *bun.DB {
+		pool := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(settle(config)))
+		pool.SetMaxOpenConns(conns)
+		pool.SetMaxIdleConns(conns)
+		pool.SetConnMaxIdleTime(5 * time.Minute)
+		return bun.NewDB(pool, pgdialect.New(), bun.WithDiscardUnknownColumns()).WithQueryHook(db.statements)
 	}
-	pool.SetMaxOpenConns(conns)
-	pool.SetMaxIdleConns(conns)
-	pool.SetConnMaxIdleTime(5 * time.Minute)
 	db.dialect = postgres{}
-	db.write = bun.NewDB(pool, pgdialect.New(), bun.WithDiscardUnknownColumns()).WithQueryHook(db.statements)
+	if opts.Alone {
+		db.write = pool(1)
+	} else {
+		db.write, db.vital = pool(cmp.Or(opts.MaxConns, max(16, 4*runtime.NumCPU()))), pool(vitalConns)
+	}
 	db.read = db.write
 	return nil
 }
+
+// vitalConns are for the heartbeats of a worker, and for its looking after others.
+const vitalConns = 2
 
 // settle has a new connection give instants in UTC, wherever the process is, and the server end transactions of processes that froze in the
 // middle of one: the rows they have locked are left out by whoever looks for lost jobs. It is set on the connection, since pools in between
@@ -200,10 +208,7 @@ func (db *DB) Ping(ctx context.Context) error {
 
 // Close releases the connections. It can be called twice.
 func (db *DB) Close() error {
-	if db.read != db.write {
-		_ = db.read.Close()
-	}
-	return db.write.Close()
+	return errors.Join(db.read.Close(), db.vital.Close(), db.write.Close())
 }
 
 // Now is the clock of this database, UTC with microseconds, as it stores instants.
@@ -234,7 +239,11 @@ const maxTries = 4
 // InTx runs fn in one write transaction and commits it when fn returns nil. A transaction that lost a deadlock is run again, so fn
 // must keep nothing outside tx. Errors come back as fn made them.
 func (db *DB) InTx(ctx context.Context, fn func(tx *Tx) error) error {
-	return db.retried(ctx, func() (Change, error) { return db.tryTx(ctx, fn) })
+	return db.inTx(ctx, db.write, fn)
+}
+
+func (db *DB) inTx(ctx context.Context, pool *bun.DB, fn func(tx *Tx) error) error {
+	return db.retried(ctx, func() (Change, error) { return db.tryTx(ctx, pool, fn) })
 }
 
 // retried runs a transaction, again when it lost a deadlock, and tells of its commit.
@@ -262,8 +271,8 @@ func (db *DB) tell(c Change) {
 	}
 }
 
-func (db *DB) tryTx(ctx context.Context, fn func(tx *Tx) error) (Change, error) {
-	inner, err := db.write.BeginTx(ctx, nil)
+func (db *DB) tryTx(ctx context.Context, pool *bun.DB, fn func(tx *Tx) error) (Change, error) {
+	inner, err := pool.BeginTx(ctx, nil)
 	if err != nil {
 		return Change{}, fmt.Errorf("begin: %w", err)
 	}

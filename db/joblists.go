@@ -122,9 +122,9 @@ func (db *DB) LastFires(ctx context.Context) (map[string]mesa.ScheduleFire, erro
 // SeeWorker notes that a process works, and forgets those that were not seen for long.
 func (db *DB) SeeWorker(ctx context.Context, w mesa.Worker) error {
 	w.LastSeenAt = db.Now()
-	_, err := db.write.NewInsert().Model(&w).On("CONFLICT (id) DO UPDATE").Set("last_seen_at = excluded.last_seen_at, running = excluded.running").Exec(ctx)
+	_, err := db.vital.NewInsert().Model(&w).On("CONFLICT (id) DO UPDATE").Set("last_seen_at = excluded.last_seen_at, running = excluded.running").Exec(ctx)
 	if err == nil {
-		_, err = db.write.NewRaw("DELETE FROM workers WHERE last_seen_at < ?", w.LastSeenAt.Add(-WorkerForgottenAfter)).Exec(ctx)
+		_, err = db.vital.NewRaw("DELETE FROM workers WHERE last_seen_at < ?", w.LastSeenAt.Add(-WorkerForgottenAfter)).Exec(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("note worker: %w", err)

@@ -187,7 +187,7 @@ type Beat struct {
 // HeartbeatJobs extends the leases of a worker's jobs and notes how far they are. Those that are no longer the worker's are missing from
 // what comes back.
 func (db *DB) HeartbeatJobs(ctx context.Context, worker string, lease time.Duration, beats []Beat) (held map[mesa.JobID]int64, err error) {
-	err = db.InTx(ctx, func(tx *Tx) error {
+	err = db.inTx(ctx, db.vital, func(tx *Tx) error {
 		held = map[mesa.JobID]int64{}
 		if err := tx.extend(ctx, worker, lease, beats, held); err != nil {
 			return fmt.Errorf("extend leases: %w", err)
@@ -462,7 +462,7 @@ const rescueBatch = 100
 // RescueJobs gives back the jobs of workers that stopped saying that they work, and of the named ones at once; it fails those with which
 // too many workers were lost.
 func (db *DB) RescueJobs(ctx context.Context, dead ...string) (rescued []*mesa.Job, err error) {
-	err = db.InTx(ctx, func(tx *Tx) error {
+	err = db.inTx(ctx, db.vital, func(tx *Tx) error {
 		now := tx.Now()
 		clock, arg := tx.db.dialect.leaseClock(now, 0)
 		rescued = nil

@@ -99,6 +99,31 @@ func TestWhoWasTakenForDeadCannotEndWhatAnotherTookOver(t *testing.T) {
 	})
 }
 
+// However many connections requests hold, a worker keeps its jobs, and looks for those that others lost.
+func TestABusyProcessKeepsItsJobs(t *testing.T) {
+	onBoth(t, func(q *queue) {
+		if q.db.Backend() == "sqlite" {
+			return // it has one writer
+		}
+		one := &queue{T: q.T, url: q.url, options: db.Options{MaxConns: 1}}
+		mine, lost := q.taken(time.Hour), q.taken(time.Millisecond)
+		busy := one.process().db
+		q.ok(busy.InTx(q.Context(), func(*db.Tx) error { // on the only connection
+			ctx, cancel := context.WithTimeout(q.Context(), 20*time.Second)
+			defer cancel()
+			held, err := busy.HeartbeatJobs(ctx, dead, time.Hour, []db.Beat{{ID: mine.ID, Epoch: mine.Epoch}})
+			if err != nil || held[mine.ID] != mine.Epoch {
+				q.Errorf("heartbeat: %v, %v", held, err)
+			}
+			rescued, err := busy.RescueJobs(ctx)
+			if err != nil || len(rescued) != 1 || rescued[0].ID != lost.ID {
+				q.Errorf("rescued %v, %v", rescued, err)
+			}
+			return nil
+		}))
+	})
+}
+
 func TestWhoEndsManyTogetherEndsOnlyTheirOwn(t *testing.T) {
 	onEach(t, func(q *queue) {
 		lost, first, second := q.taken(time.Millisecond), q.taken(time.Hour), q.taken(time.Hour)

@@ -21,6 +21,8 @@ type SubmitDocumentInput struct {
 	AnnexDescription *string
 	Priority         mesa.Priority
 	DeskAreaID       mesa.AreaID
+	Confidentiality  mesa.Confidentiality `json:",omitempty"` // as the next one, not in the hash of inputs of before
+	Notes            *string              `json:",omitempty"`
 }
 
 // Submit takes in a document from a machine (T2): it waits in the desk's tray TO_REGISTER. The machine's own id makes a repeat harmless
@@ -100,6 +102,7 @@ func (in SubmitDocumentInput) check(by *mesa.Actor, tx *db.Tx, from *mesa.Integr
 	r := RegisterDocumentInput{
 		TypeID: typ.ID, Tags: tags, Subject: in.Subject, Sender: in.Sender, Folios: in.Folios, ExternalNumber: in.ExternalNumber,
 		DocumentDate: in.DocumentDate, AnnexDescription: in.AnnexDescription, Priority: in.Priority,
+		Confidentiality: in.Confidentiality, Notes: in.Notes,
 	}
 	s := mesa.Submission{Registration: r.registration(), ExternalID: in.ExternalID, AtOnce: atOnce}
 	return s, desk, s.Check(by, desk, tx.Now())

@@ -94,7 +94,6 @@ var english = map[string]string{
 	"Esto no está abierto a claves de API.":                                                                   "This is not open to API keys.",
 	"La integración de esta clave de API no recibe documentos por ahora.":                                     "The integration of this API key does not receive documents for now.",
 	"La clave de API no presenta documentos en esa mesa de partes.":                                           "The API key does not submit documents to that desk.",
-	"Por API la prioridad es NORMAL o HIGH.":                                                                  "By API the priority is NORMAL or HIGH.",
 	"El alcance %s no existe.":                                                                                "There is no scope %s.",
 	"Indique al menos una mesa de partes.":                                                                    "Name at least one desk.",
 	"El vencimiento debe ser futuro.":                                                                         "The expiry must lie in the future.",

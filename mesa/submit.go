@@ -21,7 +21,6 @@ func IsExternalID(s string) bool { return s != "" && utf8.RuneCountInString(s) <
 func (s *Submission) Check(by *Actor, desk AreaID, now time.Time) error {
 	var v Violations
 	v.Check(IsExternalID(s.ExternalID), "externalId", "Debe tener entre %d y %d caracteres.", 1, maxExternalID)
-	v.Check(s.Priority != UrgentPriority, "priority", "Por API la prioridad es NORMAL o HIGH.")
 	v.Add(s.Registration.Check(by, desk, now))
 	return v.Err()
 }

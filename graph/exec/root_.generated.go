@@ -6337,8 +6337,12 @@ input SubmitDocumentInput {
   documentDate: Date
   "What comes with it, at most 500 characters."
   annexDescription: String
-  "NORMAL (default) or HIGH."
+  "Default NORMAL."
   priority: Priority
+  "Who may read it; default: as the kind of document says."
+  confidentiality: Confidentiality
+  "Notes for the desk, at most 2000 characters."
+  notes: String
   "One of the key's desks; default: that of its integration if the key may use it, else the first of its own that is open."
   deskAreaId: ID
 }

@@ -375,6 +375,7 @@ func TestInputThatNobodyShouldSendIsRefused(t *testing.T) {
 	t.Parallel()
 	w := open(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)))
 	const calendar, byNumber = `query($d: Date!) { calendar(from: $d, to: "2026-01-02") { date } }`, `query($n: String!) { document(by: { fileNumber: $n }) { id } }`
+	const byAny = `query($by: DocumentBy!) { document(by: $by) { id } }`
 	registered := `query($t: DateTime!) { documents(filter: { registeredAt: { to: $t } }) { totalCount } }`
 	for _, c := range []struct {
 		name, query string
@@ -389,6 +390,11 @@ func TestInputThatNobodyShouldSendIsRefused(t *testing.T) {
 		{"an object for a date", calendar, map[string]any{"d": map[string]any{}}, "VALIDATION_FAILED"},
 		{"an instant in the year 10000", registered, map[string]any{"t": "9999-12-31T23:59:59-23:59"}, "VALIDATION_FAILED"},
 		{"an instant in the year 0", registered, map[string]any{"t": "0001-01-01T00:00:00+23:59"}, "VALIDATION_FAILED"},
+		{"nothing where one member has to be given", byAny, map[string]any{"by": map[string]any{}}, "GRAPHQL_VALIDATION_FAILED"},
+		{"two members where one has to be given", byAny, map[string]any{"by": map[string]any{"fileNumber": "EXP-2026-000001", "trackingCode": "AAAA"}}, "GRAPHQL_VALIDATION_FAILED"},
+		{"null where one member has to be given", byAny, map[string]any{"by": map[string]any{"fileNumber": nil}}, "GRAPHQL_VALIDATION_FAILED"},
+		{"a variable for it that may be null", `query($n: String) { document(by: { fileNumber: $n }) { id } }`, map[string]any{"n": "EXP-2026-000001"}, "GRAPHQL_VALIDATION_FAILED"},
+		{"one member", byAny, map[string]any{"by": map[string]any{"fileNumber": "EXP-2026-000001"}}, ""},
 		{"the last instant of all", registered, map[string]any{"t": "9999-12-31T23:59:59.999999999Z"}, ""},
 	} {
 		a := w.ask(t, request{query: c.query, variables: c.variables, token: w.token("mesa1")})

@@ -1,7 +1,10 @@
 package graph
 
 import (
+	"encoding/json"
+	"math"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -55,8 +58,8 @@ func oneOfVariables(observers *core.Events, refuse core.AddErrFunc) {
 
 func isOneOf(def *ast.Definition) bool { return def != nil && def.Directives.ForName("oneOf") != nil }
 
-// checkVariables refuses what the coercion of variables lets through although GraphQL does not: input objects of which one member has to be
-// given, and more or none is.
+// checkVariables refuses what the coercion of variables lets through although GraphQL does not: texts for numbers, numbers for texts, and input
+// objects of which one member has to be given, when more or none is.
 func checkVariables(schema *ast.Schema, op *graphql.OperationContext) *gqlerror.Error {
 	for _, d := range op.Operation.VariableDefinitions {
 		if err := misfit(schema, d.Type, op.Variables[d.Variable], ast.Path{ast.PathName("variable"), ast.PathName(d.Variable)}); err != nil {
@@ -73,6 +76,9 @@ func misfit(schema *ast.Schema, typ *ast.Type, value any, at ast.Path) *gqlerror
 		return misfitOfList(schema, typ.Elem, reflect.ValueOf(value), at)
 	}
 	def := schema.Types[typ.NamedType]
+	if kind, kinds := kindOf(value), takes[def.Name]; kind != "" && kinds != nil && !slices.Contains(kinds, kind) {
+		return gqlerror.ErrorPathf(at, "cannot use %s as %s", kind, def.Name)
+	}
 	object, isObject := value.(map[string]any)
 	if def.Kind != ast.InputObject || !isObject {
 		return nil
@@ -91,6 +97,32 @@ func misfit(schema *ast.Schema, typ *ast.Type, value any, at ast.Path) *gqlerror
 		}
 	}
 	return nil
+}
+
+// takes are the kinds of values that the scalars of GraphQL itself take.
+var takes = map[string][]string{"Int": {"integer"}, "Float": {"integer", "float"}, "String": {"string"}, "Boolean": {"boolean"}, "ID": {"string", "integer"}}
+
+// kindOf names what came as JSON, or as the default of a variable; "" is null, a list or an object.
+func kindOf(value any) string {
+	switch v := value.(type) {
+	case string:
+		return "string"
+	case bool:
+		return "boolean"
+	case json.Number:
+		if strings.ContainsAny(string(v), ".eE") {
+			return "float"
+		}
+		return "integer"
+	case float64:
+		if v != math.Trunc(v) {
+			return "float"
+		}
+		return "integer"
+	case int64:
+		return "integer"
+	}
+	return ""
 }
 
 func misfitOfList(schema *ast.Schema, typ *ast.Type, list reflect.Value, at ast.Path) *gqlerror.Error {

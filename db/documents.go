@@ -164,11 +164,14 @@ func (v *View) whereText(q *bun.SelectQuery, text string) *bun.SelectQuery {
 	if code, err := mesa.ParseTrackingCode(text); err == nil {
 		return q.Where("document.tracking_code = ?", code)
 	}
+	if err := CheckSearch(text); err != nil {
+		return q.Err(err)
+	}
 	terms := searchTerms(text)
 	if len(terms) == 0 {
 		return q.Where("1 = 0") // only punctuation: nothing can match
 	}
-	return v.db.dialect.matchText(q, terms[:min(len(terms), maxTerms)])
+	return v.db.dialect.matchText(q, terms)
 }
 
 // typeIDs turns codes into ids; what is neither matches nothing.

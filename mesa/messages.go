@@ -72,6 +72,7 @@ var english = map[string]string{
 	"Una etiqueta lleva minúsculas, dígitos y guiones, 40 como máximo.":                                       "A tag is made of lower-case letters, digits and hyphens, 40 at most.",
 	"Este campo no puede quedar vacío.":                                                                       "This field cannot be empty.",
 	"Indique al menos un elemento.":                                                                           "Name at least one item.",
+	"Se buscan %d palabras distintas como máximo.":                                                            "At most %d different words are searched for.",
 	"Se admiten %d elementos como máximo.":                                                                    "At most %d items are allowed.",
 	"Se admiten %d identificadores como máximo.":                                                              "At most %d ids are allowed.",
 	"Use first o last, no ambos.":                                                                             "Use first or last, not both.",

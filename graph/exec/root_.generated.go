@@ -7569,7 +7569,7 @@ enum ArchivedMode {
 
 "Conditions on documents; all given ones must hold. An empty list asks for nothing and is the same as null."
 input DocumentFilter {
-  "Words of the file number (whole or its last digits), external number, tracking code, sender's name or number, subject. Case and accents do not matter; the start of a word is enough."
+  "Words of the file number (whole or its last digits), external number, tracking code, sender's name or number, subject. Case and accents do not matter; the start of a word is enough. At most 12 different words."
   text: String
   "In one of these states."
   states: [DocumentState!]

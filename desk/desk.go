@@ -120,6 +120,34 @@ func (d *Desk) legInTx(ctx context.Context, tx *db.Tx, by *mesa.Actor, id mesa.D
 	return f.Doc, tx.SaveFile(ctx, f)
 }
 
+// onceOnLeg is onLeg for verbs that may come with an idempotency key. It gives the legs that the rule does, and the document, after a repeat as
+// they stand by now.
+func (d *Desk) onceOnLeg(ctx context.Context, by *mesa.Actor, id mesa.DerivationID, expected *int, key *string, input any, rule func(f *mesa.File) ([]*mesa.Derivation, error)) (legs []*mesa.Derivation, doc *mesa.Document, err error) {
+	err = d.write(ctx, by, func(tx *db.Tx) error {
+		legs, doc = nil, nil // what an earlier try of the transaction left
+		var done derived
+		err := tx.Once(ctx, by, key, input, &done, func() error {
+			doc, err = d.legInTx(ctx, tx, by, id, expected, func(_ *db.Tx, f *mesa.File) error {
+				legs, err = rule(f)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			for _, leg := range legs {
+				done.IDs = append(done.IDs, leg.ID)
+			}
+			return nil
+		})
+		if err != nil || doc != nil {
+			return err
+		}
+		legs, doc, err = findLegs(ctx, tx.View(by), done.IDs)
+		return err
+	})
+	return legs, doc, err
+}
+
 // about is what is told of an act beside who did it to what.
 type about struct {
 	Text    string

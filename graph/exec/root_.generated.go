@@ -7015,6 +7015,8 @@ input DerivationInput {
   derivationId: ID!
   "The leg's version that was read."
   expectedVersion: Int
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
 }
 
 "Which leg and why."
@@ -7025,6 +7027,8 @@ input DerivationReasonInput {
   reason: String!
   "The leg's version that was read."
   expectedVersion: Int
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
 }
 
 "How a leg is ended."
@@ -7057,6 +7061,8 @@ input ReassignDerivationInput {
   dueOn: Date
   "The leg's version that was read."
   expectedVersion: Int
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
 }
 
 "Which leg goes to whom."
@@ -7095,6 +7101,8 @@ input BulkDeriveInput {
 input BulkDerivationsInput {
   "1 to 100 legs."
   derivationIds: [ID!]!
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
 }
 
 "A derived document."
@@ -7793,6 +7801,8 @@ input ReopenDocumentInput {
   reason: String!
   "The version that was read."
   expectedVersion: Int
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
 }
 
 "Class under which a document is shelved."
@@ -7879,6 +7889,8 @@ input RestoreDocumentInput {
   reason: String!
   "The version that was read."
   expectedVersion: Int
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
 }
 
 "Where an archived document lies now."
@@ -7911,6 +7923,8 @@ input BulkTagInput {
   add: [String!]
   "Tags to take off."
   remove: [String!]
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
 }
 
 "Which document to follow."

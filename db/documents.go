@@ -19,7 +19,12 @@ func (v *View) Documents(ctx context.Context, f mesa.DocumentFilter, by mesa.Doc
 	} else {
 		v.sawAll(ctx)
 	}
-	order := documentOrders[by]
+	s, err := v.listDocuments(ctx, f, documentOrders[by], p)
+	mesa.Disclose(ctx, s.Items...)
+	return s, err
+}
+
+func (v *View) listDocuments(ctx context.Context, f mesa.DocumentFilter, order documentOrder, p Page) (Slice[*mesa.Document], error) {
 	if f.IsZero() && len(v.scope.Open) > 0 && !p.WithTotal {
 		return v.everyDocument(ctx, order, p)
 	}

@@ -58,6 +58,18 @@ func (d *Desk) recordDenial(ctx context.Context, by *mesa.Actor, cause error) {
 	}
 }
 
+// RecordReads records that somebody is given what is in confidential documents.
+func (d *Desk) RecordReads(ctx context.Context, by *mesa.Actor, ids []mesa.DocumentID) error {
+	return d.db.InTx(ctx, func(tx *db.Tx) error {
+		events := make([]*mesa.Event, len(ids))
+		for i, id := range ids {
+			events[i] = mesa.NewEvent(tx.IDs(), by, tx.Now(), mesa.ConfidentialRead)
+			events[i].DocumentID, events[i].Text = id, "Leyó un expediente confidencial"
+		}
+		return tx.AppendEvents(ctx, events)
+	})
+}
+
 // onDocument runs a verb that needs a permission on the file of a document: lock, check the version, let the rule change it, store.
 func (d *Desk) onDocument(ctx context.Context, by *mesa.Actor, p mesa.Permission, id mesa.DocumentID, expected *int, rule func(tx *db.Tx, f *mesa.File) error) (doc *mesa.Document, err error) {
 	err = d.write(ctx, by, func(tx *db.Tx) error {

@@ -195,9 +195,9 @@ func (b *builder) byType() error {
 	if err != nil {
 		return err
 	}
-	received, err := f.Received(b.ctx)
-	if err != nil {
-		return err
+	received := 0
+	for _, s := range types {
+		received += s.Count
 	}
 	for _, typ := range b.cat.Types {
 		isListed := slices.ContainsFunc(types, func(s mesa.TypeShare) bool { return s.TypeID == typ.ID })

@@ -158,7 +158,7 @@ func submission(m *mesa.ExchangeMessage) map[string]any {
 // it was older and is asked again.
 var refusedByOlder = map[string]bool{string(mesa.SchemaValidationFailed): true, string(mesa.ValidationFailed): true, string(mesa.IdempotencyMismatch): true}
 
-// forOlder is an input without what versions before 0.2 do not know, and whether that is less.
+// forOlder is an input without what older versions do not know, and whether that is less.
 func forOlder(input map[string]any) (older map[string]any, isLess bool) {
 	older = maps.Clone(input)
 	delete(older, "confidentiality")

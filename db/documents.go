@@ -19,7 +19,12 @@ func (v *View) Documents(ctx context.Context, f mesa.DocumentFilter, by mesa.Doc
 	} else {
 		v.sawAll(ctx)
 	}
-	order := documentOrders[by]
+	s, err := v.listDocuments(ctx, f, documentOrders[by], p)
+	mesa.Disclose(ctx, s.Items...)
+	return s, err
+}
+
+func (v *View) listDocuments(ctx context.Context, f mesa.DocumentFilter, order documentOrder, p Page) (Slice[*mesa.Document], error) {
 	if f.IsZero() && len(v.scope.Open) > 0 && !p.WithTotal {
 		return v.everyDocument(ctx, order, p)
 	}
@@ -164,11 +169,14 @@ func (v *View) whereText(q *bun.SelectQuery, text string) *bun.SelectQuery {
 	if code, err := mesa.ParseTrackingCode(text); err == nil {
 		return q.Where("document.tracking_code = ?", code)
 	}
+	if err := CheckSearch(text); err != nil {
+		return q.Err(err)
+	}
 	terms := searchTerms(text)
 	if len(terms) == 0 {
 		return q.Where("1 = 0") // only punctuation: nothing can match
 	}
-	return v.db.dialect.matchText(q, terms[:min(len(terms), maxTerms)])
+	return v.db.dialect.matchText(q, terms)
 }
 
 // typeIDs turns codes into ids; what is neither matches nothing.

@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -500,6 +501,21 @@ func TestSearchIgnoresCaseAndAccentsAndKnowsNumbers(t *testing.T) {
 			if got != want {
 				a.Errorf("%q finds it: %v, want %v", text, got, want)
 			}
+		}
+		view := a.db.View(mesa.System(a.cat, "test"))
+		for text, isTooLong := range map[string]bool{
+			strings.Repeat("reparacion ", 13): false, strings.Repeat("Cañón canon ", 6) + "zzz": false, "a b c d e f g h i j k l": false, "a b c d e f g h i j k l m": true,
+		} {
+			_, err := view.Documents(a.Context(), mesa.DocumentFilter{Text: text}, mesa.LatestFirst, db.Page{WithTotal: true})
+			_, counted := view.CountDocuments(a.Context(), mesa.DocumentFilter{Text: text})
+			for _, err := range []error{err, counted} {
+				if e, ok := errors.AsType[*mesa.Error](err); ok != isTooLong || !ok && err != nil || ok && (e.Code != mesa.ValidationFailed || e.Field != "filter.text") {
+					a.Errorf("%q: %v", text, err)
+				}
+			}
+		}
+		if got := a.found(mesa.System(a.cat, "test"), mesa.DocumentFilter{Text: strings.Repeat("reparacion ", 13) + "zzz"}); len(got) > 0 {
+			a.Errorf("a word that is nowhere finds %v", got)
 		}
 		code := strings.ToLower(d.TrackingCode.String())
 		if got := a.found(mesa.System(a.cat, "test"), mesa.DocumentFilter{Text: " " + code + " "}); !slices.Equal(got, []mesa.DocumentID{d.ID}) {

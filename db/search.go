@@ -7,6 +7,8 @@ import (
 	"golang.org/x/text/runes"
 	"golang.org/x/text/transform"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/mesapartes/mesa/mesa"
 )
 
 // term is one word that a search looks for. Words with letters match the start of a word; numbers match whole, whatever zeros
@@ -16,10 +18,18 @@ type term struct {
 	isPrefix bool
 }
 
-// maxTerms is how many words of a search count; more would only make it slower.
+// maxTerms is how many words a search may have.
 const maxTerms = 12
 
-// searchTerms cuts a text into words without case, accents and punctuation.
+// CheckSearch is ValidationFailed for a text with more words than a search may have; a repeated one counts once.
+func CheckSearch(text string) error {
+	if len(searchTerms(text)) > maxTerms {
+		return mesa.Invalid("filter.text", "Se buscan %d palabras distintas como máximo.", maxTerms).With("limit", maxTerms)
+	}
+	return nil
+}
+
+// searchTerms cuts a text into words without case, accents and punctuation, each once.
 func searchTerms(text string) []term {
 	fold := transform.Chain(norm.NFKD, runes.Remove(runes.In(unicode.Mn)))
 	folded, _, err := transform.String(fold, text)
@@ -27,9 +37,12 @@ func searchTerms(text string) []term {
 		folded = text
 	}
 	words := strings.FieldsFunc(strings.ToLower(folded), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
-	terms := make([]term, len(words))
-	for i, w := range words {
-		terms[i] = newTerm(w)
+	terms, seen := make([]term, 0, len(words)), make(map[string]bool, len(words))
+	for _, w := range words {
+		if t := newTerm(w); !seen[t.word] {
+			seen[t.word] = true
+			terms = append(terms, t)
+		}
 	}
 	return terms
 }
@@ -54,13 +67,8 @@ func truncate(s string, n int) string {
 // searchText is what is stored of a text to be found by searchTerms: its words, each once, one space between.
 func searchText(text string) string {
 	var b strings.Builder
-	seen := map[string]bool{}
-	for _, t := range searchTerms(text) {
-		if seen[t.word] {
-			continue
-		}
-		seen[t.word] = true
-		if b.Len() > 0 {
+	for i, t := range searchTerms(text) {
+		if i > 0 {
 			b.WriteByte(' ')
 		}
 		b.WriteString(t.word)

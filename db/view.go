@@ -38,9 +38,9 @@ func (v *View) Reading(documents, legs, timelines Fields) *View {
 	return &narrow
 }
 
-// The fields that tell which document, leg or event something is.
+// The fields that tell which document, leg or event something is, and whether it is recorded who reads it.
 var (
-	documentKeys = FieldsOf[mesa.Document]("ID")
+	documentKeys = FieldsOf[mesa.Document]("ID", "Confidentiality")
 	legKeys      = FieldsOf[mesa.Derivation]("ID", "DocumentID")
 	eventKeys    = FieldsOf[mesa.Event]("Seq", "ID", "DocumentID")
 )
@@ -167,6 +167,7 @@ func (v *View) DocumentsByID(ctx context.Context, ids []mesa.DocumentID) (map[me
 	if err != nil {
 		return nil, fmt.Errorf("documents by id: %w", err)
 	}
+	mesa.Disclose(ctx, rows...)
 	return byID(rows, func(d *mesa.Document) mesa.DocumentID { return d.ID }), nil
 }
 
@@ -201,6 +202,7 @@ func (v *View) Document(ctx context.Context, by DocumentBy) (*mesa.Document, err
 	}
 	doc := rows[0]
 	saw(ctx, doc.ID)
+	mesa.Disclose(ctx, doc)
 	return doc, nil
 }
 

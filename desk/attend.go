@@ -33,21 +33,29 @@ func (d *Desk) Attend(ctx context.Context, by *mesa.Actor, in AttendDerivationIn
 			return err
 		})
 		if err == nil && leg == nil { // a repeat
-			leg, doc, err = findLeg(ctx, tx.View(by), in.DerivationID)
+			legs, its, err := findLegs(ctx, tx.View(by), []mesa.DerivationID{in.DerivationID})
+			if err != nil {
+				return err
+			}
+			leg, doc = legs[0], its
 		}
 		return err
 	})
 	return leg, doc, err
 }
 
-func findLeg(ctx context.Context, view *db.View, id mesa.DerivationID) (*mesa.Derivation, *mesa.Document, error) {
-	found, err := view.DerivationsByID(ctx, []mesa.DerivationID{id})
+// findLegs is legs of one document in the order of their ids, and the document; NotFound when one is not there.
+func findLegs(ctx context.Context, view *db.View, ids []mesa.DerivationID) ([]*mesa.Derivation, *mesa.Document, error) {
+	found, err := view.DerivationsByID(ctx, ids)
 	if err != nil {
 		return nil, nil, err
 	}
-	if found[id] == nil {
-		return nil, nil, mesa.ErrNotFound("derivationId")
+	legs := make([]*mesa.Derivation, len(ids))
+	for i, id := range ids {
+		if legs[i] = found[id]; legs[i] == nil {
+			return nil, nil, mesa.ErrNotFound("derivationId")
+		}
 	}
-	doc, err := view.Document(ctx, db.DocumentBy{ID: found[id].DocumentID})
-	return found[id], doc, err
+	doc, err := view.Document(ctx, db.DocumentBy{ID: legs[0].DocumentID})
+	return legs, doc, err
 }

@@ -30,14 +30,16 @@ type BulkArchiveInput struct {
 
 // BulkTagInput says which documents get and lose which tags.
 type BulkTagInput struct {
-	DocumentIDs []mesa.DocumentID
-	Add         []string
-	Remove      []string
+	DocumentIDs    []mesa.DocumentID
+	Add            []string
+	Remove         []string
+	IdempotencyKey *string
 }
 
 // BulkDerivationsInput names legs.
 type BulkDerivationsInput struct {
-	DerivationIDs []mesa.DerivationID
+	DerivationIDs  []mesa.DerivationID
+	IdempotencyKey *string
 }
 
 // Result is what became of one item of a bulk verb: Err is nil when it was done.
@@ -60,16 +62,22 @@ func (d *Desk) BulkDerive(ctx context.Context, by *mesa.Actor, in BulkDeriveInpu
 
 // BulkReceive receives each leg on its own.
 func (d *Desk) BulkReceive(ctx context.Context, by *mesa.Actor, in BulkDerivationsInput) ([]Result[mesa.DerivationID], error) {
+	if err := d.claimBulk(ctx, by, in.IdempotencyKey, struct{ Receive BulkDerivationsInput }{in}); err != nil {
+		return nil, err
+	}
 	return bulk(ctx, d, by, mesa.MayReceive, "derivationIds", in.DerivationIDs, func(id mesa.DerivationID) ([]*mesa.Derivation, error) {
-		_, err := d.Receive(ctx, by, DerivationInput{DerivationID: id})
+		_, err := d.Receive(ctx, by, DerivationInput{DerivationID: id, IdempotencyKey: itemKey(in.IdempotencyKey, string(id))})
 		return nil, err
 	})
 }
 
 // BulkAcknowledge takes note of each copy on its own.
 func (d *Desk) BulkAcknowledge(ctx context.Context, by *mesa.Actor, in BulkDerivationsInput) ([]Result[mesa.DerivationID], error) {
+	if err := d.claimBulk(ctx, by, in.IdempotencyKey, struct{ Acknowledge BulkDerivationsInput }{in}); err != nil {
+		return nil, err
+	}
 	return bulk(ctx, d, by, mesa.MayReceive, "derivationIds", in.DerivationIDs, func(id mesa.DerivationID) ([]*mesa.Derivation, error) {
-		_, err := d.Acknowledge(ctx, by, DerivationInput{DerivationID: id})
+		_, err := d.Acknowledge(ctx, by, DerivationInput{DerivationID: id, IdempotencyKey: itemKey(in.IdempotencyKey, string(id))})
 		return nil, err
 	})
 }
@@ -89,8 +97,11 @@ func (d *Desk) BulkArchive(ctx context.Context, by *mesa.Actor, in BulkArchiveIn
 
 // BulkTag adds and removes tags of each document on its own.
 func (d *Desk) BulkTag(ctx context.Context, by *mesa.Actor, in BulkTagInput) ([]Result[mesa.DocumentID], error) {
+	if err := d.claimBulk(ctx, by, in.IdempotencyKey, in); err != nil {
+		return nil, err
+	}
 	return bulk(ctx, d, by, mesa.MayTag, "documentIds", in.DocumentIDs, func(id mesa.DocumentID) ([]*mesa.Derivation, error) {
-		_, err := d.onDocument(ctx, by, mesa.MayTag, id, nil, func(_ *db.Tx, f *mesa.File) error {
+		_, err := d.onceOnDocument(ctx, by, mesa.MayTag, id, nil, itemKey(in.IdempotencyKey, string(id)), in, func(_ *db.Tx, f *mesa.File) error {
 			tags := slices.DeleteFunc(slices.Concat(f.Doc.Tags, in.Add), func(tag string) bool { return slices.Contains(in.Remove, tag) })
 			tags = slices.Compact(slices.Sorted(slices.Values(tags))) // what it has already does not count twice
 			return f.Update(mesa.Update{Tags: &tags})

@@ -58,6 +58,18 @@ func (d *Desk) recordDenial(ctx context.Context, by *mesa.Actor, cause error) {
 	}
 }
 
+// RecordReads records that somebody is given what is in confidential documents.
+func (d *Desk) RecordReads(ctx context.Context, by *mesa.Actor, ids []mesa.DocumentID) error {
+	return d.db.InTx(ctx, func(tx *db.Tx) error {
+		events := make([]*mesa.Event, len(ids))
+		for i, id := range ids {
+			events[i] = mesa.NewEvent(tx.IDs(), by, tx.Now(), mesa.ConfidentialRead)
+			events[i].DocumentID, events[i].Text = id, "Leyó un expediente confidencial"
+		}
+		return tx.AppendEvents(ctx, events)
+	})
+}
+
 // onDocument runs a verb that needs a permission on the file of a document: lock, check the version, let the rule change it, store.
 func (d *Desk) onDocument(ctx context.Context, by *mesa.Actor, p mesa.Permission, id mesa.DocumentID, expected *int, rule func(tx *db.Tx, f *mesa.File) error) (doc *mesa.Document, err error) {
 	err = d.write(ctx, by, func(tx *db.Tx) error {
@@ -118,6 +130,34 @@ func (d *Desk) legInTx(ctx context.Context, tx *db.Tx, by *mesa.Actor, id mesa.D
 		return nil, err
 	}
 	return f.Doc, tx.SaveFile(ctx, f)
+}
+
+// onceOnLeg is onLeg for verbs that may come with an idempotency key. It gives the legs that the rule does, and the document, after a repeat as
+// they stand by now.
+func (d *Desk) onceOnLeg(ctx context.Context, by *mesa.Actor, id mesa.DerivationID, expected *int, key *string, input any, rule func(f *mesa.File) ([]*mesa.Derivation, error)) (legs []*mesa.Derivation, doc *mesa.Document, err error) {
+	err = d.write(ctx, by, func(tx *db.Tx) error {
+		legs, doc = nil, nil // what an earlier try of the transaction left
+		var done derived
+		err := tx.Once(ctx, by, key, input, &done, func() error {
+			doc, err = d.legInTx(ctx, tx, by, id, expected, func(_ *db.Tx, f *mesa.File) error {
+				legs, err = rule(f)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			for _, leg := range legs {
+				done.IDs = append(done.IDs, leg.ID)
+			}
+			return nil
+		})
+		if err != nil || doc != nil {
+			return err
+		}
+		legs, doc, err = findLegs(ctx, tx.View(by), done.IDs)
+		return err
+	})
+	return legs, doc, err
 }
 
 // about is what is told of an act beside who did it to what.

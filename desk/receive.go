@@ -3,7 +3,6 @@ package desk
 import (
 	"context"
 
-	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -11,13 +10,17 @@ import (
 type DerivationInput struct {
 	DerivationID    mesa.DerivationID
 	ExpectedVersion *int
+	IdempotencyKey  *string
 }
 
 // Receive takes a pending leg in hand (D2).
-func (d *Desk) Receive(ctx context.Context, by *mesa.Actor, in DerivationInput) (leg *mesa.Derivation, err error) {
-	_, err = d.onLeg(ctx, by, in.DerivationID, in.ExpectedVersion, func(_ *db.Tx, f *mesa.File) error {
-		leg, err = f.Receive(in.DerivationID)
-		return err
+func (d *Desk) Receive(ctx context.Context, by *mesa.Actor, in DerivationInput) (*mesa.Derivation, error) {
+	legs, _, err := d.onceOnLeg(ctx, by, in.DerivationID, in.ExpectedVersion, in.IdempotencyKey, struct{ Receive DerivationInput }{in}, func(f *mesa.File) ([]*mesa.Derivation, error) {
+		leg, err := f.Receive(in.DerivationID)
+		return []*mesa.Derivation{leg}, err
 	})
-	return leg, err
+	if err != nil {
+		return nil, err
+	}
+	return legs[0], nil
 }

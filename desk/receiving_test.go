@@ -63,7 +63,7 @@ func TestWhatIsRegisteredAtOnceGetsOneNumber(t *testing.T) {
 			c.ok(err)
 		}
 		for _, doc := range docs {
-			if doc.ID != docs[0].ID || doc.State != mesa.Registered || doc.FileNumber != "EXP-2026-000001" || doc.DueOn.IsZero() || doc.RegisteredByID != "" || doc.Channel != mesa.API ||
+			if doc.ID != docs[0].ID || doc.State != mesa.Registered || doc.FileNumber != "EXP-2026-000001" || doc.DueOn.IsZero() || doc.RegisteredByID != "" || doc.Channel != mesa.Exchange ||
 				doc.DeskAreaID != c.area("MP") || len(doc.Tags) > 0 {
 				c.Errorf("registered as %+v", doc)
 			}
@@ -93,7 +93,7 @@ func TestAnUnknownTypeIsTakenForTheDefaultOne(t *testing.T) {
 		if doc.TypeID != c.typeID("CAR") || !slices.Equal(doc.Tags, []string{mesa.TagUnknownType}) || doc.State != mesa.Submitted {
 			c.Errorf("submitted as %+v", doc)
 		}
-		if doc := c.submit(machine, c.parcel("2")); doc.TypeID != c.typeID("SOL") || len(doc.Tags) > 0 {
+		if doc := c.submit(machine, c.parcel("2")); doc.Channel != mesa.Exchange || doc.TypeID != c.typeID("SOL") || len(doc.Tags) > 0 {
 			c.Errorf("a known type became %+v", doc)
 		}
 		_, err := c.desk.UpdateIntegration(c.ctx, c.as("admin"), desk.UpdateIntegrationInput{IntegrationID: i.ID, DefaultTypeID: ptr(mesa.DocumentTypeID(""))})

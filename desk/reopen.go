@@ -13,11 +13,12 @@ type ReopenDocumentInput struct {
 	AreaID          mesa.AreaID
 	Reason          string
 	ExpectedVersion *int
+	IdempotencyKey  *string
 }
 
 // Reopen puts an attended document back to work in an area (T12).
 func (d *Desk) Reopen(ctx context.Context, by *mesa.Actor, in ReopenDocumentInput) (*mesa.Document, error) {
-	return d.onDocument(ctx, by, mesa.MayReopen, in.DocumentID, in.ExpectedVersion, func(_ *db.Tx, f *mesa.File) error {
+	return d.onceOnDocument(ctx, by, mesa.MayReopen, in.DocumentID, in.ExpectedVersion, in.IdempotencyKey, struct{ Reopen ReopenDocumentInput }{in}, func(_ *db.Tx, f *mesa.File) error {
 		return f.Reopen(in.AreaID, lines(in.Reason))
 	})
 }

@@ -43,6 +43,11 @@ func (in *RequestReportInput) check(cat *mesa.Catalogue, p *mesa.ReportParameter
 	if in.Locale != nil && *in.Locale != cat.Institution.Locale {
 		return mesa.Invalid("locale", "Los reportes se escriben en %s.", cat.Institution.Locale)
 	}
+	if p.Filter != nil {
+		if err := db.CheckSearch(p.Filter.Text); err != nil {
+			return err
+		}
+	}
 	return p.Check(info)
 }
 

@@ -21,11 +21,13 @@ type SubmitDocumentInput struct {
 	AnnexDescription *string
 	Priority         mesa.Priority
 	DeskAreaID       mesa.AreaID
+	Confidentiality  mesa.Confidentiality `json:",omitempty"` // as the next one, not in the hash of inputs of before
+	Notes            *string              `json:",omitempty"`
 }
 
 // Submit takes in a document from a machine (T2): it waits in the desk's tray TO_REGISTER. The machine's own id makes a repeat harmless
 // for ever: with the same input it gives the first document again, as it stands by now, with another IdempotencyMismatch. What a key of an
-// integration hands in is received as the integration says: not at all, at its default desk, as its default type, registered at once.
+// integration hands in is received as the integration says: not at all, at its default desk, as its default type, registered at once; its channel is EXCHANGE.
 func (d *Desk) Submit(ctx context.Context, by *mesa.Actor, in SubmitDocumentInput) (doc *mesa.Document, duplicate bool, err error) {
 	in.ExternalID = line(in.ExternalID)
 	err = d.write(ctx, by, func(tx *db.Tx) error {
@@ -82,12 +84,12 @@ func submit(ctx context.Context, tx *db.Tx, by *mesa.Actor, desk mesa.AreaID, se
 
 // check is the submission and its desk, if both are in order. from is the key's integration, nil without one.
 func (in SubmitDocumentInput) check(by *mesa.Actor, tx *db.Tx, from *mesa.Integration) (mesa.Submission, mesa.AreaID, error) {
-	none, usual, atOnce := mesa.Submission{}, mesa.AreaID(""), false
+	none, usual, channel, atOnce := mesa.Submission{}, mesa.AreaID(""), mesa.API, false
 	if from != nil {
 		if err := from.CheckReceives(); err != nil {
 			return none, "", err
 		}
-		usual, atOnce = from.DefaultAreaID, from.AutoRegister
+		usual, channel, atOnce = from.DefaultAreaID, mesa.Exchange, from.AutoRegister
 	}
 	typ, tags, err := by.Catalogue.ReceivedType(strings.ToUpper(line(in.TypeCode)), from)
 	if err != nil {
@@ -100,7 +102,8 @@ func (in SubmitDocumentInput) check(by *mesa.Actor, tx *db.Tx, from *mesa.Integr
 	r := RegisterDocumentInput{
 		TypeID: typ.ID, Tags: tags, Subject: in.Subject, Sender: in.Sender, Folios: in.Folios, ExternalNumber: in.ExternalNumber,
 		DocumentDate: in.DocumentDate, AnnexDescription: in.AnnexDescription, Priority: in.Priority,
+		Confidentiality: in.Confidentiality, Notes: in.Notes,
 	}
-	s := mesa.Submission{Registration: r.registration(), ExternalID: in.ExternalID, AtOnce: atOnce}
+	s := mesa.Submission{Registration: r.registration(), ExternalID: in.ExternalID, Channel: channel, AtOnce: atOnce}
 	return s, desk, s.Check(by, desk, tx.Now())
 }

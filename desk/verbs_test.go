@@ -145,14 +145,85 @@ func TestTheSameKeyIsTheSameDerivationAttentionAndArchiving(t *testing.T) {
 	})
 }
 
+// Whatever makes a leg makes it once for one key, and a repeat tells of the same one.
+func TestTheSameKeyMakesNoSecondLeg(t *testing.T) {
+	onEach(t, func(c *counter) {
+		doc, key := c.register("mesa1"), ptr("clave")
+		_, legs, err := c.desk.Derive(c.ctx, c.as("mesa1"), desk.DeriveDocumentInput{DocumentID: doc.ID, Targets: slices.Concat(to(c.area("LOG")), copies(c.area("RRHH")))})
+		c.ok(err)
+		twice := func(what string, verb func() (leg, made *mesa.Derivation, err error)) *mesa.Derivation {
+			c.Helper()
+			first, made, err := verb()
+			c.ok(err)
+			again, same, err := verb()
+			c.ok(err)
+			if again.ID != first.ID || same.ID != made.ID || again.State != first.State {
+				c.Errorf("%s made %s of %s, then %s of %s", what, made.ID, first.ID, same.ID, again.ID)
+			}
+			return made
+		}
+		why := func(leg mesa.DerivationID) desk.DerivationReasonInput {
+			return desk.DerivationReasonInput{DerivationID: leg, Reason: because, IdempotencyKey: key}
+		}
+		back := twice("reject", func() (leg, made *mesa.Derivation, err error) {
+			return c.desk.Reject(c.ctx, c.as("log1"), why(legs[0].ID))
+		})
+		_, _, err = c.desk.Return(c.ctx, c.as("log1"), why(legs[0].ID)) // another verb with the same input
+		c.fails(err, mesa.IdempotencyMismatch)
+		take := desk.DerivationInput{DerivationID: back.ID, IdempotencyKey: key}
+		twice("receive", func() (leg, made *mesa.Derivation, err error) {
+			leg, err = c.desk.Receive(c.ctx, c.as("mesa1"), take)
+			return leg, leg, err
+		})
+		_, legs, err = c.desk.Derive(c.ctx, c.as("mesa1"), desk.DeriveDocumentInput{DocumentID: doc.ID, Targets: to(c.area("OAJ"))})
+		c.ok(err)
+		c.receive("oaj1", legs[0].ID)
+		back = twice("return", func() (leg, made *mesa.Derivation, err error) {
+			return c.desk.Return(c.ctx, c.as("oaj1"), why(legs[0].ID))
+		})
+		c.receive("mesa1", back.ID)
+		_, legs, err = c.desk.Derive(c.ctx, c.as("mesa1"), desk.DeriveDocumentInput{DocumentID: doc.ID, Targets: to(c.area("LOG"))})
+		c.ok(err)
+		move := desk.ReassignDerivationInput{DerivationID: legs[0].ID, AreaID: c.area("OAJ"), Reason: because, IdempotencyKey: key}
+		moved := twice("reassign", func() (leg, made *mesa.Derivation, err error) { return c.desk.Reassign(c.ctx, c.as("jefe.mesa"), move) })
+		c.receive("oaj1", moved.ID)
+		attend := desk.AttendDerivationInput{DerivationID: moved.ID, Outcome: mesa.OutcomeApproved}
+		_, _, err = c.desk.Attend(c.ctx, c.as("oaj1"), attend)
+		c.ok(err)
+		for range 2 {
+			got, err := c.desk.Reopen(c.ctx, c.as("jefe.mesa"), desk.ReopenDocumentInput{DocumentID: doc.ID, AreaID: c.area("LOG"), Reason: because, IdempotencyKey: ptr("reabre")})
+			c.ok(err)
+			if got.State != mesa.InProcess {
+				c.Errorf("reopened as %s", got.State)
+			}
+		}
+		if n := len(c.events(mesa.DocumentReopened)); n != 1 {
+			c.Errorf("reopened %d times", n)
+		}
+		other := c.attended()
+		_, _, err = c.desk.Archive(c.ctx, c.as("archivo1"), desk.ArchiveDocumentInput{DocumentID: other.ID, Classification: mesa.ArchiveLegal, PolicyCode: "Y5"})
+		c.ok(err)
+		for range 2 {
+			_, err := c.desk.Restore(c.ctx, c.as("archivo1"), desk.RestoreDocumentInput{DocumentID: other.ID, AreaID: c.area("LOG"), Reason: because, IdempotencyKey: ptr("restaura")})
+			c.ok(err)
+		}
+		c.consistent()
+	})
+}
+
 func TestBulkVerbs(t *testing.T) {
 	onEach(t, func(c *counter) {
 		ids := []mesa.DocumentID{c.register("mesa1").ID, "doc_nothing", c.register("mesa1").ID, c.register("mesa1").ID}
 		void, err := c.desk.Void(c.ctx, c.as("jefe.mesa"), desk.VoidDocumentInput{DocumentID: ids[2], Reason: because})
 		c.ok(err)
-		tagged, err := c.desk.BulkTag(c.ctx, c.as("mesa1"), desk.BulkTagInput{DocumentIDs: ids, Add: []string{"b", "a", "b"}, Remove: []string{"c"}})
-		c.ok(err)
-		c.became(tagged, "", mesa.NotFound, mesa.DocumentClosed, "")
+		for range 2 { // the repeat changes nothing
+			tagged, err := c.desk.BulkTag(c.ctx, c.as("mesa1"), desk.BulkTagInput{DocumentIDs: ids, Add: []string{"b", "a", "b"}, Remove: []string{"c"}, IdempotencyKey: ptr("t")})
+			c.ok(err)
+			c.became(tagged, "", mesa.NotFound, mesa.DocumentClosed, "")
+			if version := c.find(ids[0]).Version; version != 2 {
+				c.Errorf("version %d", version)
+			}
+		}
 		if got := c.find(ids[0]).Tags; !slices.Equal(got, []string{"a", "b"}) {
 			c.Errorf("tags %v", got)
 		}
@@ -171,12 +242,19 @@ func TestBulkVerbs(t *testing.T) {
 		_, err = c.desk.BulkDerive(c.ctx, c.as("mesa1"), other)
 		c.fails(err, mesa.IdempotencyMismatch)
 		legs := []mesa.DerivationID{derived[0].Legs[0].ID, derived[3].Legs[0].ID, derived[0].Legs[1].ID}
-		received, err := c.desk.BulkReceive(c.ctx, c.as("log1"), desk.BulkDerivationsInput{DerivationIDs: legs})
+		for range 2 {
+			received, err := c.desk.BulkReceive(c.ctx, c.as("log1"), desk.BulkDerivationsInput{DerivationIDs: legs, IdempotencyKey: ptr("r")})
+			c.ok(err)
+			c.became(received, "", "", mesa.Forbidden)
+			noted, err := c.desk.BulkAcknowledge(c.ctx, c.as("oaj1"), desk.BulkDerivationsInput{DerivationIDs: []mesa.DerivationID{derived[0].Legs[1].ID}, IdempotencyKey: ptr("n")})
+			c.ok(err)
+			c.became(noted, "")
+		}
+		_, err = c.desk.BulkAcknowledge(c.ctx, c.as("log1"), desk.BulkDerivationsInput{DerivationIDs: legs, IdempotencyKey: ptr("r")})
+		c.fails(err, mesa.IdempotencyMismatch)
+		noted, err := c.desk.BulkAcknowledge(c.ctx, c.as("oaj1"), desk.BulkDerivationsInput{DerivationIDs: []mesa.DerivationID{derived[0].Legs[1].ID}})
 		c.ok(err)
-		c.became(received, "", "", mesa.Forbidden)
-		noted, err := c.desk.BulkAcknowledge(c.ctx, c.as("oaj1"), desk.BulkDerivationsInput{DerivationIDs: []mesa.DerivationID{derived[0].Legs[1].ID, derived[0].Legs[1].ID}})
-		c.ok(err)
-		c.became(noted, "", mesa.InvalidTransition)
+		c.became(noted, mesa.InvalidTransition)
 		_, _, err = c.desk.Attend(c.ctx, c.as("log1"), desk.AttendDerivationInput{DerivationID: legs[0]})
 		c.ok(err)
 		archived, err := c.desk.BulkArchive(c.ctx, c.as("archivo1"), desk.BulkArchiveInput{

@@ -375,6 +375,7 @@ func TestInputThatNobodyShouldSendIsRefused(t *testing.T) {
 	t.Parallel()
 	w := open(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)))
 	const calendar, byNumber = `query($d: Date!) { calendar(from: $d, to: "2026-01-02") { date } }`, `query($n: String!) { document(by: { fileNumber: $n }) { id } }`
+	const byAny = `query($by: DocumentBy!) { document(by: $by) { id } }`
 	registered := `query($t: DateTime!) { documents(filter: { registeredAt: { to: $t } }) { totalCount } }`
 	for _, c := range []struct {
 		name, query string
@@ -389,11 +390,76 @@ func TestInputThatNobodyShouldSendIsRefused(t *testing.T) {
 		{"an object for a date", calendar, map[string]any{"d": map[string]any{}}, "VALIDATION_FAILED"},
 		{"an instant in the year 10000", registered, map[string]any{"t": "9999-12-31T23:59:59-23:59"}, "VALIDATION_FAILED"},
 		{"an instant in the year 0", registered, map[string]any{"t": "0001-01-01T00:00:00+23:59"}, "VALIDATION_FAILED"},
+		{"nothing where one member has to be given", byAny, map[string]any{"by": map[string]any{}}, "GRAPHQL_VALIDATION_FAILED"},
+		{"two members where one has to be given", byAny, map[string]any{"by": map[string]any{"fileNumber": "EXP-2026-000001", "trackingCode": "AAAA"}}, "GRAPHQL_VALIDATION_FAILED"},
+		{"null where one member has to be given", byAny, map[string]any{"by": map[string]any{"fileNumber": nil}}, "GRAPHQL_VALIDATION_FAILED"},
+		{"a variable for it that may be null", `query($n: String) { document(by: { fileNumber: $n }) { id } }`, map[string]any{"n": "EXP-2026-000001"}, "GRAPHQL_VALIDATION_FAILED"},
+		{"one member", byAny, map[string]any{"by": map[string]any{"fileNumber": "EXP-2026-000001"}}, ""},
 		{"the last instant of all", registered, map[string]any{"t": "9999-12-31T23:59:59.999999999Z"}, ""},
 	} {
 		a := w.ask(t, request{query: c.query, variables: c.variables, token: w.token("mesa1")})
 		if _, wrongs := judge(c.query, string(a.body)); codeOf(a) != c.code || a.status != http.StatusOK || len(wrongs) > 0 {
 			t.Errorf("%s: %d %s: %s", c.name, a.status, a.body, strings.Join(wrongs, "; "))
+		}
+	}
+}
+
+// What a scalar takes is said by GraphQL, for literals and variables, at any depth: no text is a number, and no number a text, but that an id may
+// be given as an integer.
+func TestScalarsTakeWhatGraphQLSays(t *testing.T) {
+	t.Parallel()
+	w := open(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)))
+	text := func(v any) string { b, _ := json.Marshal(v); return string(b) }
+	filter := func(name, typ string) string {
+		return "query($v: " + typ + ") { documents(filter: { " + name + ": $v }) { totalCount } }"
+	}
+	const whole = `query($v: DocumentFilter) { documents(filter: $v) { totalCount } }`
+	for _, c := range []struct {
+		query   string
+		at      string // of the value, in the path of the error
+		nest    func(any) any
+		taken   []any
+		refused []any
+	}{
+		{`query($v: Int) { documents(first: $v) { nodes { id } } }`, "variable v", nil, []any{3, nil}, []any{"3", 3.5, true, []any{3}, map[string]any{}}},
+		{filter("text", "String"), "variable v", nil, []any{"3", nil}, []any{3, 3.5, true}},
+		{filter("overdue", "Boolean"), "variable v", nil, []any{true, nil}, []any{"true", 1}},
+		{filter("areaId", "ID"), "variable v", nil, []any{"x", nil}, []any{3.5, true}},
+		{filter("types", "[ID!]"), "variable v 1", func(v any) any { return []any{"x", v} }, []any{"x", 3}, []any{3.5, true, nil}},
+		{filter("tagsAny", "[String!]"), "variable v 0", nil, []any{"x", nil}, []any{3, true}},
+		{filter("states", "[DocumentState!]"), "variable v 0", nil, []any{"ATTENDED"}, []any{3, true, "NO"}},
+		{whole, "variable v text", func(v any) any { return map[string]any{"text": v} }, []any{"3", nil}, []any{3, true}},
+		{whole, "variable v types 1", func(v any) any { return map[string]any{"types": []any{"x", v}} }, []any{3}, []any{3.5, true}},
+		{whole, "variable v overdue", func(v any) any { return map[string]any{"overdue": v} }, []any{true}, []any{"true", 0}},
+		{whole, "variable v tagsAny 1", func(v any) any { return map[string]any{"tagsAny": []any{"x", v}} }, []any{"y"}, []any{3}},
+	} {
+		for i, v := range slices.Concat(c.taken, c.refused) {
+			want := ""
+			if i >= len(c.taken) {
+				want = "GRAPHQL_VALIDATION_FAILED"
+			}
+			given := v
+			if c.nest != nil {
+				given = c.nest(v)
+			}
+			a := w.ask(t, request{query: c.query, variables: map[string]any{"v": given}, token: w.token("mesa1")})
+			if codeOf(a) != want {
+				t.Errorf("%s with %s: %s", c.query, text(given), a.body)
+			}
+			var said struct{ Errors []struct{ Path []any } }
+			if err := json.Unmarshal(a.body, &said); err != nil || want != "" && strings.Trim(fmt.Sprint(said.Errors[0].Path), "[]") != c.at {
+				t.Errorf("%s with %s: %s", c.query, text(given), a.body)
+			}
+		}
+	}
+	for literal, isTaken := range map[string]bool{
+		`first: 3`: true, `first: "3"`: false, `first: 3.5`: false, `first: true`: false, `filter: { text: "3" }`: true, `filter: { text: 3 }`: false, `filter: { overdue: "true" }`: false, `filter: { overdue: 1 }`: false,
+		`filter: { types: [3, "x"] }`: true, `filter: { types: [3.5] }`: false, `filter: { types: 3 }`: true, `filter: { areaId: 3 }`: true, `filter: { tagsAny: ["x", 3] }`: false,
+		`filter: { states: ["ATTENDED"] }`: false, `filter: { states: [attended] }`: false, `filter: { states: [ATTENDED] }`: true,
+	} {
+		a := w.ask(t, request{query: "{ documents(" + literal + ") { totalCount } }", token: w.token("mesa1")})
+		if code := codeOf(a); isTaken != (code == "") || !isTaken && code != "GRAPHQL_VALIDATION_FAILED" {
+			t.Errorf("%s: %s", literal, a.body)
 		}
 	}
 }

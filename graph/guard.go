@@ -42,6 +42,9 @@ func (g guard) MutateOperationContext(ctx context.Context, op *graphql.Operation
 	if err := checkStorable(op.Variables); err != nil {
 		return refuse(ctx, err)
 	}
+	if err := checkVariables(g.schema, op); err != nil {
+		return err
+	}
 	c := callerOf(ctx)
 	if c.isSocket || c.known.Load() == nil {
 		g.resolver.identify(ctx, c)

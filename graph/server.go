@@ -69,6 +69,8 @@ func (r *Resolver) prepare(p pipeline, schema graphql.ExecutableSchema, introspe
 	p.AroundOperations(r.boundSubscriptions)
 	p.AroundOperations(r.boundOperations)
 	p.AroundOperations(r.subscriberLoaders)
+	p.AroundOperations(discloseWithin)
+	p.AroundResponses(r.recordReads)
 	p.AroundResponses(r.freshLoaders)
 	p.AroundResponses(r.traceEvents) // within: the subscriber's rights are read before there is an event
 	p.AroundRootFields(traceRootFields)

@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,6 +37,7 @@ type neighbour struct {
 
 func (n *neighbour) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	n.mu.Lock()
 	n.asked = append(n.asked, string(body))
 	reply := n.replies[0]
@@ -127,18 +129,25 @@ func (o *office) integration(code string) *mesa.Integration {
 	return i
 }
 
-func (o *office) register() *mesa.Document {
+// letter is a document as it is brought to the counter.
+func letter(by *mesa.Actor) desk.RegisterDocumentInput {
+	return desk.RegisterDocumentInput{
+		TypeID: by.Catalogue.Types[0].ID, Subject: "Solicita opinión", Folios: 1, Sender: desk.SenderInput{Kind: mesa.PersonParty, Name: "María Quispe"},
+	}
+}
+
+func (o *office) register(in desk.RegisterDocumentInput) *mesa.Document {
 	o.Helper()
-	doc, err := o.desk.Register(o.Context(), o.admin, desk.RegisterDocumentInput{
-		TypeID: o.admin.Catalogue.Types[0].ID, Subject: "Solicita opinión", Folios: 1, Sender: desk.SenderInput{Kind: mesa.PersonParty, Name: "María Quispe"},
-	})
+	doc, err := o.desk.Register(o.Context(), o.admin, in)
 	o.ok(err)
 	return doc
 }
 
-func (o *office) send() *mesa.ExchangeMessage {
+// send registers a document, a usual one unless one is given, and sends it to the neighbour.
+func (o *office) send(given ...desk.RegisterDocumentInput) *mesa.ExchangeMessage {
 	o.Helper()
-	m, err := o.desk.Send(o.Context(), o.admin, desk.SendDocumentInput{DocumentID: o.register().ID, IntegrationID: o.to.ID})
+	in := append(given, letter(o.admin))[0]
+	m, err := o.desk.Send(o.Context(), o.admin, desk.SendDocumentInput{DocumentID: o.register(in).ID, IntegrationID: o.to.ID})
 	o.ok(err)
 	return m
 }
@@ -265,6 +274,49 @@ func TestWhatWillNotPassIsGivenUpAtOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An older side gets what it knows of a document; one that is not for everybody does not go where everybody could read it.
+func TestAnOlderNeighbourGetsWhatItKnows(t *testing.T) {
+	older := func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		switch {
+		case strings.Contains(string(body), `"confidentiality"`), strings.Contains(string(body), `"notes"`):
+			refuses("GRAPHQL_VALIDATION_FAILED", "unknown field")(w, r)
+		case strings.Contains(string(body), "URGENT"):
+			refuses("VALIDATION_FAILED", "Por API la prioridad es NORMAL o HIGH.")(w, r)
+		default:
+			stands("SUBMITTED")(w, r)
+		}
+	}
+	onOffice(t, func(o *office) {
+		o.neighbour.answers(older)
+		o.work(quick)
+		for _, c := range []struct {
+			priority        mesa.Priority
+			confidentiality mesa.Confidentiality
+			number          string
+			code            mesa.Text
+			sent            string // as the last request has it
+		}{
+			{mesa.NormalPriority, mesa.Public, "", "", `"externalNumber":"EXP-2026-000001"`},
+			{mesa.UrgentPriority, mesa.Public, "OF-77", "", `"externalNumber":"OF-77","folios":1,"priority":"HIGH"`},
+			{mesa.UrgentPriority, mesa.Public, "", "", `"priority":"HIGH"`},
+			{mesa.HighPriority, mesa.Restricted, "", exchange.TooOld, `"confidentiality":"RESTRICTED"`},
+		} {
+			in := letter(o.admin)
+			in.Priority, in.Confidentiality, in.ExternalNumber = c.priority, c.confidentiality, &c.number
+			m := o.send(in)
+			o.ended(m.JobID)
+			if m = o.message(m); m.ErrorCode != c.code || m.Attempts != 1 || c.code == "" && m.State != mesa.MessageDelivered || c.code != "" && m.State != mesa.MessageDead {
+				o.Errorf("%+v: %+v", c, m)
+			}
+			asked := o.neighbour.requests()
+			if last := asked[len(asked)-1]; !strings.Contains(last, c.sent) || !strings.Contains(last, m.ExchangeCode) {
+				o.Errorf("%+v: sent %s", c, last)
+			}
+		}
+	})
 }
 
 func TestTheKeyIsInNoLog(t *testing.T) {

@@ -55,6 +55,7 @@ const (
 	RefreshTokenReused EventType = "auth.refresh_reused"
 	AccountLocked      EventType = "auth.locked"
 	AccessDenied       EventType = "access.denied"
+	ConfidentialRead   EventType = "access.read"
 	UserCreated        EventType = "user.created"
 	UserUpdated        EventType = "user.updated"
 	PasswordSet        EventType = "user.password_set"

@@ -136,6 +136,9 @@ type ExchangePayload struct {
 	ExternalNumber   string
 	DocumentDate     Date
 	AnnexDescription string
+	Priority         Priority        // "" is the usual one
+	Confidentiality  Confidentiality // "" is that of the type over there
+	Notes            string
 }
 
 // RemoteDocument is what the other side says of the document there.
@@ -224,11 +227,18 @@ func NewMessage(by *Actor, at time.Time, ids *IDs, doc *Document, to *Integratio
 		CreatedByID: by.UserID, CreatedAt: at, UpdatedAt: at, NextAttemptAt: at,
 		Payload: ExchangePayload{
 			Subject: doc.Subject, Folios: doc.Folios, ExternalNumber: string(doc.FileNumber), DocumentDate: doc.DocumentDate, AnnexDescription: string(doc.AnnexDescription),
-			Sender: Sender{Kind: doc.Sender.Kind, IDType: doc.Sender.IDType, IDNumber: doc.Sender.IDNumber, Name: doc.Sender.Name},
+			Priority: doc.Priority, Sender: Sender{Kind: doc.Sender.Kind, IDType: doc.Sender.IDType, IDNumber: doc.Sender.IDNumber, Name: doc.Sender.Name},
 		},
 	}
 	if typ := by.Catalogue.Type(doc.TypeID); typ != nil {
 		m.Payload.TypeCode = typ.Code
+	}
+	if doc.Confidentiality != Public {
+		m.Payload.Confidentiality = doc.Confidentiality
+	}
+	if doc.ExternalNumber != "" {
+		m.Payload.ExternalNumber = string(doc.ExternalNumber)
+		m.Payload.Notes = "Expediente " + string(doc.FileNumber) + " de " + by.Catalogue.Institution.Name
 	}
 	return m
 }

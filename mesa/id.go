@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -188,15 +189,16 @@ func KindOf(id string) NodeKind {
 
 // readID accepts any short string: whether it names something is found out by looking it up, and answered NOT_FOUND.
 func readID[T ~string](v any, into *T) error {
-	if v == nil { // where the schema allows it
-		*into = ""
-		return nil
-	}
-	s, ok := v.(string)
-	if n, isNumber := v.(json.Number); isNumber {
-		s, ok = n.String(), true
-	}
-	if !ok {
+	s := ""
+	switch v := v.(type) {
+	case nil: // where the schema allows it
+	case string:
+		s = v
+	case json.Number:
+		s = v.String()
+	case int64:
+		s = strconv.FormatInt(v, 10)
+	default:
 		return fmt.Errorf("%T is not an id", v)
 	}
 	if len(s) > 100 || strings.ContainsRune(s, 0) {

@@ -8,8 +8,9 @@ import (
 // Submission is a document as a machine hands it in, already cleaned; Check checks it.
 type Submission struct {
 	Registration
-	ExternalID string // the machine's own id of it, unique among all that its key ever hands in
-	AtOnce     bool   // it is registered without waiting for the desk
+	ExternalID string  // the machine's own id of it, unique among all that its key ever hands in
+	Channel    Channel // EXCHANGE from another institution; default API
+	AtOnce     bool    // it is registered without waiting for the desk
 }
 
 const maxExternalID = 100
@@ -21,7 +22,6 @@ func IsExternalID(s string) bool { return s != "" && utf8.RuneCountInString(s) <
 func (s *Submission) Check(by *Actor, desk AreaID, now time.Time) error {
 	var v Violations
 	v.Check(IsExternalID(s.ExternalID), "externalId", "Debe tener entre %d y %d caracteres.", 1, maxExternalID)
-	v.Check(s.Priority != UrgentPriority, "priority", "Por API la prioridad es NORMAL o HIGH.")
 	v.Add(s.Registration.Check(by, desk, now))
 	return v.Err()
 }
@@ -29,7 +29,7 @@ func (s *Submission) Check(by *Actor, desk AreaID, now time.Time) error {
 // Submit makes the file of a document that a machine hands in (T2). It waits for the desk: no number, and no clock runs yet. One that is
 // registered at once is from here on as if the desk had accepted it, but that nobody registered it. The caller has checked it.
 func Submit(by *Actor, at time.Time, ids *IDs, desk AreaID, code TrackingCode, s Submission) (*File, error) {
-	f := arrive(by, at, ids, desk, code, API, s.Registration)
+	f := arrive(by, at, ids, desk, code, cmpOr(s.Channel, API), s.Registration)
 	f.Doc.State, f.Doc.IntegrationID, f.Doc.ExternalID = Submitted, by.ID(), Text(s.ExternalID)
 	f.grant(by.ID())
 	f.event(DocumentSubmitted, nil, "Presentado en "+f.cat.AreaName(desk), desk)

@@ -100,7 +100,7 @@ func TestSubmissionsAreChecked(t *testing.T) {
 	}{
 		{"as it is", "", func(*mesa.Submission) {}},
 		{"high", "", func(s *mesa.Submission) { s.Priority = mesa.HighPriority }},
-		{"urgent", "priority", func(s *mesa.Submission) { s.Priority = mesa.UrgentPriority }},
+		{"urgent", "", func(s *mesa.Submission) { s.Priority = mesa.UrgentPriority }},
 		{"no id", "externalId", func(s *mesa.Submission) { s.ExternalID = "" }},
 		{"100 ñ", "", func(s *mesa.Submission) { s.ExternalID = strings.Repeat("ñ", 100) }},
 		{"101", "externalId", func(s *mesa.Submission) { s.ExternalID = strings.Repeat("a", 101) }},

@@ -88,6 +88,7 @@ const (
 	ForAll     Reach = iota // everybody
 	ForScope                // everybody with the same rights
 	ForOneself              // one user
+	ForNobody               // it is made anew each time
 )
 
 // Footprint collects what an answer is made from, while it is made. It may be used from several goroutines.

@@ -189,6 +189,7 @@ func (i *institution) register(subject string) (id, number string) {
 	}
 	i.get(`mutation($input: RegisterDocumentInput!) { registerDocument(input: $input) { document { id fileNumber } } }`, map[string]any{"input": map[string]any{
 		"typeId": typ, "subject": subject, "folios": 3, "annexDescription": "Un plano",
+		"externalNumber": "OF-77", "priority": "URGENT", "confidentiality": "RESTRICTED",
 		"sender": map[string]any{"kind": "PERSON", "idType": "DNI", "idNumber": "45678912", "name": "María Quispe Huamán"},
 	}}, &data)
 	return data.RegisterDocument.Document.ID, data.RegisterDocument.Document.FileNumber
@@ -295,8 +296,9 @@ func TestTwoInstitutionsExchangeDocuments(t *testing.T) {
 		if m.State != "DELIVERED" || m.RemoteID == "" || m.Attempts != 1 {
 			t.Fatalf("sent: %+v", m)
 		}
-		body, _ := there.must(there.token, `query($id: ID!) { node(id: $id) { ... on Document { subject folios externalNumber externalId annexDescription state sender { idNumber name } type { code } } } }`, map[string]any{"id": m.RemoteID})
-		want := fmt.Sprintf(`{"subject":"Solicita opinión sobre el proyecto vial","folios":3,"externalNumber":%q,"externalId":%q,"annexDescription":"Un plano","state":"SUBMITTED",`+
+		body, _ := there.must(there.token, `query($id: ID!) { node(id: $id) { ... on Document { subject folios externalNumber notes externalId annexDescription priority confidentiality state sender { idNumber name } type { code } } } }`, map[string]any{"id": m.RemoteID})
+		want := fmt.Sprintf(`{"subject":"Solicita opinión sobre el proyecto vial","folios":3,"externalNumber":"OF-77","notes":"Expediente %s de Institución sin nombre",`+
+			`"externalId":%q,"annexDescription":"Un plano","priority":"URGENT","confidentiality":"RESTRICTED","state":"SUBMITTED",`+
 			`"sender":{"idNumber":"45678912","name":"María Quispe Huamán"},"type":{"code":"SOL"}}`, number, m.ExchangeCode)
 		if !strings.Contains(body, want) {
 			t.Errorf("there is %s, want %s", body, want)

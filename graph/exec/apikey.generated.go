@@ -842,7 +842,7 @@ func (ec *executionContext) unmarshalInputSubmitDocumentInput(ctx context.Contex
 		asMap["folios"] = 0
 	}
 
-	fieldsInOrder := [...]string{"externalId", "typeCode", "subject", "sender", "folios", "externalNumber", "documentDate", "annexDescription", "priority", "deskAreaId"}
+	fieldsInOrder := [...]string{"externalId", "typeCode", "subject", "sender", "folios", "externalNumber", "documentDate", "annexDescription", "priority", "confidentiality", "notes", "deskAreaId"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -912,6 +912,20 @@ func (ec *executionContext) unmarshalInputSubmitDocumentInput(ctx context.Contex
 				return it, err
 			}
 			it.Priority = data
+		case "confidentiality":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("confidentiality"))
+			data, err := ec.unmarshalOConfidentiality2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐConfidentiality(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Confidentiality = data
+		case "notes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("notes"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Notes = data
 		case "deskAreaId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deskAreaId"))
 			data, err := ec.unmarshalOID2githubᚗcomᚋmesapartesᚋmesaᚋmesaᚐAreaID(ctx, v)

@@ -1675,7 +1675,7 @@ func (ec *executionContext) unmarshalInputBulkDerivationsInput(ctx context.Conte
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"derivationIds"}
+	fieldsInOrder := [...]string{"derivationIds", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1689,6 +1689,13 @@ func (ec *executionContext) unmarshalInputBulkDerivationsInput(ctx context.Conte
 				return it, err
 			}
 			it.DerivationIDs = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -1773,7 +1780,7 @@ func (ec *executionContext) unmarshalInputDerivationInput(ctx context.Context, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"derivationId", "expectedVersion"}
+	fieldsInOrder := [...]string{"derivationId", "expectedVersion", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1794,6 +1801,13 @@ func (ec *executionContext) unmarshalInputDerivationInput(ctx context.Context, o
 				return it, err
 			}
 			it.ExpectedVersion = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -1822,7 +1836,7 @@ func (ec *executionContext) unmarshalInputDerivationReasonInput(ctx context.Cont
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"derivationId", "reason", "expectedVersion"}
+	fieldsInOrder := [...]string{"derivationId", "reason", "expectedVersion", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1850,6 +1864,13 @@ func (ec *executionContext) unmarshalInputDerivationReasonInput(ctx context.Cont
 				return it, err
 			}
 			it.ExpectedVersion = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -2112,7 +2133,7 @@ func (ec *executionContext) unmarshalInputReassignDerivationInput(ctx context.Co
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"derivationId", "areaId", "reason", "instructions", "dueOn", "expectedVersion"}
+	fieldsInOrder := [...]string{"derivationId", "areaId", "reason", "instructions", "dueOn", "expectedVersion", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2161,6 +2182,13 @@ func (ec *executionContext) unmarshalInputReassignDerivationInput(ctx context.Co
 				return it, err
 			}
 			it.ExpectedVersion = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil

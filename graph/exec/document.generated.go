@@ -2797,7 +2797,7 @@ func (ec *executionContext) unmarshalInputBulkTagInput(ctx context.Context, obj 
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"documentIds", "add", "remove"}
+	fieldsInOrder := [...]string{"documentIds", "add", "remove", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2825,6 +2825,13 @@ func (ec *executionContext) unmarshalInputBulkTagInput(ctx context.Context, obj 
 				return it, err
 			}
 			it.Remove = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -3483,7 +3490,7 @@ func (ec *executionContext) unmarshalInputReopenDocumentInput(ctx context.Contex
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"documentId", "areaId", "reason", "expectedVersion"}
+	fieldsInOrder := [...]string{"documentId", "areaId", "reason", "expectedVersion", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -3518,6 +3525,13 @@ func (ec *executionContext) unmarshalInputReopenDocumentInput(ctx context.Contex
 				return it, err
 			}
 			it.ExpectedVersion = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -3546,7 +3560,7 @@ func (ec *executionContext) unmarshalInputRestoreDocumentInput(ctx context.Conte
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"documentId", "areaId", "reason", "expectedVersion"}
+	fieldsInOrder := [...]string{"documentId", "areaId", "reason", "expectedVersion", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -3581,6 +3595,13 @@ func (ec *executionContext) unmarshalInputRestoreDocumentInput(ctx context.Conte
 				return it, err
 			}
 			it.ExpectedVersion = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil

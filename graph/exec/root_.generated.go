@@ -6337,8 +6337,12 @@ input SubmitDocumentInput {
   documentDate: Date
   "What comes with it, at most 500 characters."
   annexDescription: String
-  "NORMAL (default) or HIGH."
+  "Default NORMAL."
   priority: Priority
+  "Who may read it; default: as the kind of document says."
+  confidentiality: Confidentiality
+  "Notes for the desk, at most 2000 characters."
+  notes: String
   "One of the key's desks; default: that of its integration if the key may use it, else the first of its own that is open."
   deskAreaId: ID
 }
@@ -7011,6 +7015,8 @@ input DerivationInput {
   derivationId: ID!
   "The leg's version that was read."
   expectedVersion: Int
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
 }
 
 "Which leg and why."
@@ -7021,6 +7027,8 @@ input DerivationReasonInput {
   reason: String!
   "The leg's version that was read."
   expectedVersion: Int
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
 }
 
 "How a leg is ended."
@@ -7053,6 +7061,8 @@ input ReassignDerivationInput {
   dueOn: Date
   "The leg's version that was read."
   expectedVersion: Int
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
 }
 
 "Which leg goes to whom."
@@ -7091,6 +7101,8 @@ input BulkDeriveInput {
 input BulkDerivationsInput {
   "1 to 100 legs."
   derivationIds: [ID!]!
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
 }
 
 "A derived document."
@@ -7565,7 +7577,7 @@ enum ArchivedMode {
 
 "Conditions on documents; all given ones must hold. An empty list asks for nothing and is the same as null."
 input DocumentFilter {
-  "Words of the file number (whole or its last digits), external number, tracking code, sender's name or number, subject. Case and accents do not matter; the start of a word is enough."
+  "Words of the file number (whole or its last digits), external number, tracking code, sender's name or number, subject. Case and accents do not matter; the start of a word is enough. At most 12 different words."
   text: String
   "In one of these states."
   states: [DocumentState!]
@@ -7789,6 +7801,8 @@ input ReopenDocumentInput {
   reason: String!
   "The version that was read."
   expectedVersion: Int
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
 }
 
 "Class under which a document is shelved."
@@ -7875,6 +7889,8 @@ input RestoreDocumentInput {
   reason: String!
   "The version that was read."
   expectedVersion: Int
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
 }
 
 "Where an archived document lies now."
@@ -7907,6 +7923,8 @@ input BulkTagInput {
   add: [String!]
   "Tags to take off."
   remove: [String!]
+  "1 to 128 characters, remembered for 24 h."
+  idempotencyKey: String
 }
 
 "Which document to follow."

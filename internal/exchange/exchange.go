@@ -7,6 +7,7 @@ import (
 	"embed"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -39,6 +40,7 @@ const (
 	BadAnswer   = "BAD_ANSWER"  // not an answer of this API
 	Credentials = "CREDENTIALS" // the key of the other side cannot be opened here
 	NotThere    = "NOT_FOUND"   // the other side does not know the document, or the key may not see it
+	TooOld      = "TOO_OLD"     // the other side's version would lose who may read the document
 )
 
 // Peers calls other institutions.
@@ -112,19 +114,59 @@ func (p *Peers) Check(to *mesa.Integration) error {
 	return err
 }
 
-// Submit hands in a document. A repeat is answered with the document of the first time.
+// Submit hands in a document. A repeat is answered with the document of the first time. An older side that does not know all of it is handed
+// what it knows, unless everybody could read there what is kept from many here.
 func (p *Peers) Submit(ctx context.Context, to *mesa.Integration, m *mesa.ExchangeMessage) *mesa.ExchangeCall {
+	input := submission(m)
+	older, isLess := forOlder(input)
+	call := p.submit(ctx, to, input)
+	switch {
+	case !isLess || !refusedByOlder[call.ErrorCode]:
+	case m.Payload.Confidentiality == "":
+		return p.submit(ctx, to, older)
+	case call.ErrorCode == string(mesa.SchemaValidationFailed):
+		call.ErrorCode, call.Problem = TooOld, "the other side does not know confidentiality: "+call.Problem
+	}
+	return call
+}
+
+func (p *Peers) submit(ctx context.Context, to *mesa.Integration, input map[string]any) *mesa.ExchangeCall {
+	var data struct{ SubmitDocument struct{ Document *document } }
+	call := p.call(ctx, to, submit, map[string]any{"input": input}, &data)
+	return call.of(data.SubmitDocument.Document)
+}
+
+// submission is a message as the other side's input.
+func submission(m *mesa.ExchangeMessage) map[string]any {
 	sender := map[string]any{"kind": m.Payload.Sender.Kind, "idType": m.Payload.Sender.IDType, "name": m.Payload.Sender.Name}
 	given(sender, "idNumber", string(m.Payload.Sender.IDNumber))
 	input := map[string]any{"externalId": m.ExchangeCode, "typeCode": m.Payload.TypeCode, "subject": m.Payload.Subject, "folios": m.Payload.Folios, "sender": sender}
 	given(input, "externalNumber", m.Payload.ExternalNumber)
 	given(input, "annexDescription", m.Payload.AnnexDescription)
+	if m.Payload.Priority != mesa.NormalPriority {
+		given(input, "priority", string(m.Payload.Priority))
+	}
+	given(input, "confidentiality", string(m.Payload.Confidentiality))
+	given(input, "notes", m.Payload.Notes)
 	if !m.Payload.DocumentDate.IsZero() {
 		input["documentDate"] = m.Payload.DocumentDate.String()
 	}
-	var data struct{ SubmitDocument struct{ Document *document } }
-	call := p.call(ctx, to, submit, map[string]any{"input": input}, &data)
-	return call.of(data.SubmitDocument.Document)
+	return input
+}
+
+// refusedByOlder are the answers of a side that does not know an input field, or a value of one, or that was handed less of the document when
+// it was older and is asked again.
+var refusedByOlder = map[string]bool{string(mesa.SchemaValidationFailed): true, string(mesa.ValidationFailed): true, string(mesa.IdempotencyMismatch): true}
+
+// forOlder is an input without what older versions do not know, and whether that is less.
+func forOlder(input map[string]any) (older map[string]any, isLess bool) {
+	older = maps.Clone(input)
+	delete(older, "confidentiality")
+	delete(older, "notes")
+	if older["priority"] == string(mesa.UrgentPriority) {
+		older["priority"] = string(mesa.HighPriority)
+	}
+	return older, len(older) < len(input) || older["priority"] != input["priority"]
 }
 
 // Status asks how the document of a message stands.

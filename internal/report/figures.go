@@ -1,6 +1,8 @@
 package report
 
 import (
+	"slices"
+
 	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/internal/sheet"
 	"github.com/mesapartes/mesa/mesa"
@@ -179,7 +181,7 @@ func (b *builder) productivity() error {
 	})
 }
 
-// byType shows what was received of each type and how long it took.
+// byType shows what was received and attended of each type, and how long that took. Types of which nothing was received come last.
 func (b *builder) byType() error {
 	f, err := b.figures()
 	if err != nil {
@@ -192,6 +194,16 @@ func (b *builder) byType() error {
 	attention, err := f.AttentionByType(b.ctx)
 	if err != nil {
 		return err
+	}
+	received := 0
+	for _, s := range types {
+		received += s.Count
+	}
+	for _, typ := range b.cat.Types {
+		isListed := slices.ContainsFunc(types, func(s mesa.TypeShare) bool { return s.TypeID == typ.ID })
+		if attention[typ.ID].Attended > 0 && !isListed {
+			types = append(types, mesa.TypeShare{TypeID: typ.ID, Percentage: mesa.Percentage(0, received)})
+		}
 	}
 	b.Tables = append(b.Tables, sheet.Table{Key: "types", Title: b.Title, Chart: sheet.Bars, Values: []int{1, 3}, Columns: []sheet.Column{
 		{Key: "type", Title: "Tipo", Width: 34}, number("count", "Cantidad"), percent("percentage", "%"), number("attended", "Atendidos"),

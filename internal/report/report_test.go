@@ -97,6 +97,21 @@ func TestFiguresAreThoseOfStatistics(t *testing.T) {
 		types, _ := a.build("auditor", mesa.ByType, quarter)
 		same("received by type", types.sum("count"), must(f.Received(ctx)))
 		same("attended by type", types.sum("attended"), must(f.Attended(ctx)))
+		onlyAttended := 0
+		for day := quarter.To - 9; day <= quarter.To; day++ {
+			f := must(a.db.View(actor).Statistics(ctx, mesa.StatisticsFilter{From: day, To: day}))
+			types, _ := a.build("auditor", mesa.ByType, mesa.ReportParameters{From: day, To: day})
+			same("received by type on "+day.String(), types.sum("count"), must(f.Received(ctx)))
+			same("attended by type on "+day.String(), types.sum("attended"), must(f.Attended(ctx)))
+			for i, received := range types.column("count") {
+				if received == 0 && types.column("attended")[i] != 0 {
+					onlyAttended++
+				}
+			}
+		}
+		if onlyAttended == 0 {
+			a.Error("no type was attended on a day when none was received")
+		}
 		for _, bucket := range []mesa.TrendBucket{mesa.DayBucket, mesa.ISOWeekBucket, mesa.MonthBucket} {
 			p := quarter
 			p.Bucket = bucket

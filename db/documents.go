@@ -20,7 +20,7 @@ func (v *View) Documents(ctx context.Context, f mesa.DocumentFilter, by mesa.Doc
 		v.sawAll(ctx)
 	}
 	s, err := v.listDocuments(ctx, f, documentOrders[by], p)
-	mesa.Disclose(ctx, s.Items...)
+	mesa.Listed(ctx, s.Items...)
 	return s, err
 }
 

@@ -42,7 +42,7 @@ func (tx *Tx) openFile(ctx context.Context, view *View, where, id, field string)
 	if err := tx.db.dialect.forUpdate(q, "document").Scan(ctx); err != nil {
 		return nil, notFound(err, field, "lock document")
 	}
-	mesa.Disclose(ctx, doc)
+	mesa.Listed(ctx, doc)
 	legs, err := view.LegsByDocument(ctx, []mesa.DocumentID{doc.ID})
 	if err != nil {
 		return nil, err

@@ -167,7 +167,7 @@ func (v *View) DocumentsByID(ctx context.Context, ids []mesa.DocumentID) (map[me
 	if err != nil {
 		return nil, fmt.Errorf("documents by id: %w", err)
 	}
-	mesa.Disclose(ctx, rows...)
+	mesa.Listed(ctx, rows...)
 	return byID(rows, func(d *mesa.Document) mesa.DocumentID { return d.ID }), nil
 }
 
@@ -202,7 +202,7 @@ func (v *View) Document(ctx context.Context, by DocumentBy) (*mesa.Document, err
 	}
 	doc := rows[0]
 	saw(ctx, doc.ID)
-	mesa.Disclose(ctx, doc)
+	mesa.Opened(ctx, doc)
 	return doc, nil
 }
 

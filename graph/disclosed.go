@@ -10,15 +10,17 @@ import (
 	"github.com/mesapartes/mesa/mesa"
 )
 
-// guarded are the fields of a document that say what is in it and who sent it.
+// guarded are the fields of a document that say what is in it, and whether they do so in a list, too: its rows tell who sent it and what it
+// is about.
 var guarded = map[string]bool{
-	"sender": true, "subject": true, "annexDescription": true, "externalNumber": true, "notes": true, "voidReason": true, "notFiledText": true,
-	"derivations": true, "timeline": true,
+	"sender": false, "subject": false, "externalNumber": false,
+	"annexDescription": true, "notes": true, "voidReason": true, "notFiledText": true, "derivations": true, "timeline": true,
 }
 
 // discloseWithin collects what confidential documents an operation discloses. What a subscription is to tell is read ahead of its answer.
 func discloseWithin(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-	return next(mesa.WithDisclosed(ctx))
+	opened, listed := discloses(graphql.GetOperationContext(ctx).Operation.SelectionSet, map[*ast.FragmentDefinition]bool{})
+	return next(mesa.WithDisclosed(ctx, opened, listed))
 }
 
 // recordReads records who is given what is in confidential documents, one entry for each document of an answer, before the answer is given; when
@@ -27,9 +29,6 @@ func (r *Resolver) recordReads(ctx context.Context, next graphql.ResponseHandler
 	answer := next(ctx)
 	ids := mesa.TakeDisclosed(ctx)
 	if answer == nil || len(ids) == 0 || len(answer.Data) == 0 || string(answer.Data) == "null" {
-		return answer
-	}
-	if op := graphql.GetOperationContext(ctx).Operation; !asksForGuarded(op.SelectionSet, map[*ast.FragmentDefinition]bool{}) {
 		return answer
 	}
 	actor, err := callerOf(ctx).actor()
@@ -42,13 +41,14 @@ func (r *Resolver) recordReads(ctx context.Context, next graphql.ResponseHandler
 	return answer
 }
 
-func asksForGuarded(set ast.SelectionSet, seen map[*ast.FragmentDefinition]bool) bool {
+// discloses says whether a selection says what is in documents that are opened, and in those of lists.
+func discloses(set ast.SelectionSet, seen map[*ast.FragmentDefinition]bool) (opened, listed bool) {
 	for _, s := range set {
 		var below ast.SelectionSet
 		switch s := s.(type) {
 		case *ast.Field:
-			if s.ObjectDefinition.Name == "Document" && guarded[s.Name] {
-				return true
+			if inLists, ok := guarded[s.Name]; ok && s.ObjectDefinition.Name == "Document" {
+				opened, listed = true, listed || inLists
 			}
 			below = s.SelectionSet
 		case *ast.InlineFragment:
@@ -60,9 +60,8 @@ func asksForGuarded(set ast.SelectionSet, seen map[*ast.FragmentDefinition]bool)
 			seen[s.Definition] = true
 			below = s.Definition.SelectionSet
 		}
-		if asksForGuarded(below, seen) {
-			return true
-		}
+		o, l := discloses(below, seen)
+		opened, listed = opened || o, listed || l
 	}
-	return false
+	return opened, listed
 }

@@ -36,7 +36,9 @@ func TestReadsOfConfidentialDocumentsAreRecorded(t *testing.T) {
 			{`query($id: ID!) { node(id: $id) { ... on Document { ...Whole } } } fragment Whole on Document { notes }`, secret.ID, "auditor", 1},
 			{`query($id: ID!) { nodes(ids: [$id, $id]) { ... on Document { sender { name } timeline(first: 1) { nodes { text } } } } }`, secret.ID, "auditor", 1},
 			{`query($id: ID!) { one: node(id: $id) { ... on Document { subject } } documents(filter: {confidentiality: [CONFIDENTIAL]}) { nodes { subject } } }`, secret.ID, "auditor", 1},
-			{`query($id: ID!) { node(id: $id) { id } documents(first: 10) { nodes { subject } } }`, secret.ID, "auditor", 1},
+			{`query($id: ID!) { node(id: $id) { id } documents(first: 10) { nodes { notes } } }`, secret.ID, "auditor", 1},
+			{`{ documents(filter: {confidentiality: [CONFIDENTIAL]}) { nodes { subject sender { name } } } }`, secret.ID, "auditor", 0}, // as lists show it
+			{`{ documents(filter: {confidentiality: [CONFIDENTIAL]}) { nodes { subject derivations(first: 1) { totalCount } } } }`, secret.ID, "auditor", 1},
 			{`query($id: ID!) { node(id: $id) { ... on Document { id state filedOn dueOn } } documents(filter: {confidentiality: [CONFIDENTIAL]}) { totalCount } }`, secret.ID, "auditor", 0},
 			{`query($id: ID!) { document(by: {id: $id}) { subject } }`, secret.ID, "mesa2", 1},
 			{`mutation($id: ID!) { watchDocument(input: {documentId: $id}) { document { subject } } }`, secret.ID, "mesa2", 1},

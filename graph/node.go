@@ -19,7 +19,11 @@ func (r *Resolver) node(ctx context.Context, id string) (model.Node, error) {
 	l, cat := loadersOf(ctx), catalogueOf(ctx)
 	switch mesa.KindOf(id) {
 	case mesa.DocumentNode:
-		return asNode(maybe(ctx, l.Document, mesa.DocumentID(id)))
+		doc, err := maybe(ctx, l.Document, mesa.DocumentID(id))
+		if doc != nil {
+			mesa.Opened(ctx, doc)
+		}
+		return asNode(doc, err)
 	case mesa.DerivationNode:
 		return asNode(maybe(ctx, l.Derivation, mesa.DerivationID(id)))
 	case mesa.ArchiveRecordNode:

@@ -22,7 +22,7 @@ func caching() string {
 	for _, row := range graph.CachePolicies() {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", row.Field, cmp.Or(string(row.Tier), "–"), cmp.Or(string(row.Scope), "not kept"))
 	}
-	b.WriteString("\nScopes: PUBLIC is the same for everybody who may ask, SCOPE for everybody with the same rights, VIEWER for one user. A field without a tier\nonly narrows the operations that select it. Mutations, subscriptions, answers with errors and those made from CONFIDENTIAL documents are never kept, nor is\nanything that is asked over WebSocket or SSE.\n")
+	b.WriteString("\nScopes: PUBLIC is the same for everybody who may ask, SCOPE for everybody with the same rights, VIEWER for one user. A field without a tier\nonly narrows the operations that select it. Mutations, subscriptions, answers with errors and those that say what is in CONFIDENTIAL documents (decision 18) are never kept, nor is\nanything that is asked over WebSocket or SSE.\n")
 	return b.String()
 }
 

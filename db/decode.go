@@ -14,7 +14,7 @@ import (
 	"github.com/mesapartes/mesa/mesa"
 )
 
-// decoder puts a value that PostgreSQL sent, in its binary format, into a field.
+// decoder puts a value that PostgreSQL sent, in its binary format, into a field. It is for the rows of one statement.
 type decoder func(field reflect.Value, sent []byte) error
 
 // target is where a column goes.
@@ -70,7 +70,7 @@ func decoderOf(field reflect.Type, column pgconn.FieldDescription, types *pgtype
 	isBinary, oid := column.Format == pgtype.BinaryFormatCode, column.DataTypeOID
 	switch kind := field.Kind(); {
 	case kind == reflect.String && (oid == pgtype.TextOID || oid == pgtype.VarcharOID):
-		return func(to reflect.Value, sent []byte) error { to.SetString(string(sent)); return nil }
+		return decodeText()
 	case isBinary && kind == reflect.Bool && oid == pgtype.BoolOID:
 		return func(to reflect.Value, sent []byte) error { to.SetBool(sent[0] != 0); return nil }
 	case isBinary && field == reflect.TypeFor[mesa.Date]() && oid == pgtype.DateOID:
@@ -87,6 +87,18 @@ func decoderOf(field reflect.Type, column pgconn.FieldDescription, types *pgtype
 	}
 	return func(to reflect.Value, sent []byte) error {
 		return types.Scan(oid, column.Format, sent, to.Addr().Interface())
+	}
+}
+
+// decodeText gives rows that follow each other one text when theirs are equal, as states, types and areas often are.
+func decodeText() decoder {
+	var last string
+	return func(to reflect.Value, sent []byte) error {
+		if string(sent) != last {
+			last = string(sent)
+		}
+		to.SetString(last)
+		return nil
 	}
 }
 

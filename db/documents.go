@@ -169,10 +169,10 @@ func (v *View) whereText(q *bun.SelectQuery, text string) *bun.SelectQuery {
 	if code, err := mesa.ParseTrackingCode(text); err == nil {
 		return q.Where("document.tracking_code = ?", code)
 	}
-	if err := CheckSearch(text); err != nil {
+	terms := searchTerms(text)
+	if err := checkTerms(terms); err != nil {
 		return q.Err(err)
 	}
-	terms := searchTerms(text)
 	if len(terms) == 0 {
 		return q.Where("1 = 0") // only punctuation: nothing can match
 	}

@@ -22,8 +22,10 @@ type term struct {
 const maxTerms = 12
 
 // CheckSearch is ValidationFailed for a text with more words than a search may have; a repeated one counts once.
-func CheckSearch(text string) error {
-	if len(searchTerms(text)) > maxTerms {
+func CheckSearch(text string) error { return checkTerms(searchTerms(text)) }
+
+func checkTerms(terms []term) error {
+	if len(terms) > maxTerms {
 		return mesa.Invalid("filter.text", "Se buscan %d palabras distintas como máximo.", maxTerms).With("limit", maxTerms)
 	}
 	return nil

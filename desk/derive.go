@@ -25,8 +25,31 @@ func (d *Desk) Derive(ctx context.Context, by *mesa.Actor, in DeriveDocumentInpu
 	return doc, legs, err
 }
 
-// derived is what is remembered of a derivation under an idempotency key.
+// derived is what is remembered under an idempotency key of a verb that gives legs of one document.
 type derived struct{ IDs []mesa.DerivationID }
+
+func asDone(legs []*mesa.Derivation) (done derived) {
+	for _, leg := range legs {
+		done.IDs = append(done.IDs, leg.ID)
+	}
+	return done
+}
+
+// found is the legs in the order in which they were given, and their document, as they stand by now; NotFound of a field when one is not there.
+func (done derived) found(ctx context.Context, view *db.View, field string) ([]*mesa.Derivation, *mesa.Document, error) {
+	found, err := view.DerivationsByID(ctx, done.IDs)
+	if err != nil {
+		return nil, nil, err
+	}
+	legs := make([]*mesa.Derivation, len(done.IDs))
+	for i, id := range done.IDs {
+		if legs[i] = found[id]; legs[i] == nil {
+			return nil, nil, mesa.ErrNotFound(field)
+		}
+	}
+	doc, err := view.Document(ctx, db.DocumentBy{ID: legs[0].DocumentID})
+	return legs, doc, err
+}
 
 func (d *Desk) derive(ctx context.Context, tx *db.Tx, by *mesa.Actor, in DeriveDocumentInput) (doc *mesa.Document, legs []*mesa.Derivation, err error) {
 	var result derived
@@ -49,35 +72,13 @@ func (d *Desk) derive(ctx context.Context, tx *db.Tx, by *mesa.Actor, in DeriveD
 		if err := d.checkAssignees(ctx, tx, by, targets, "targets"); err != nil {
 			return err
 		}
-		doc = f.Doc
-		for _, leg := range legs {
-			result.IDs = append(result.IDs, leg.ID)
-		}
+		doc, result = f.Doc, asDone(legs)
 		return tx.SaveFile(ctx, f)
 	})
 	if err == nil && doc == nil { // a repeat
-		return d.asDerived(ctx, tx, by, in.DocumentID, result)
+		legs, doc, err = result.found(ctx, tx.View(by), "")
 	}
 	return doc, legs, err
-}
-
-func (d *Desk) asDerived(ctx context.Context, tx *db.Tx, by *mesa.Actor, id mesa.DocumentID, result derived) (*mesa.Document, []*mesa.Derivation, error) {
-	view := tx.View(by)
-	doc, err := view.Document(ctx, db.DocumentBy{ID: id})
-	if err != nil {
-		return nil, nil, err
-	}
-	found, err := view.DerivationsByID(ctx, result.IDs)
-	if err != nil {
-		return nil, nil, err
-	}
-	legs := make([]*mesa.Derivation, 0, len(result.IDs))
-	for _, id := range result.IDs {
-		if leg := found[id]; leg != nil {
-			legs = append(legs, leg)
-		}
-	}
-	return doc, legs, nil
 }
 
 // checkAssignees makes sure that whoever is put in charge is an active member of the target area.

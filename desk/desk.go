@@ -134,27 +134,27 @@ func (d *Desk) legInTx(ctx context.Context, tx *db.Tx, by *mesa.Actor, id mesa.D
 
 // onceOnLeg is onLeg for verbs that may come with an idempotency key. It gives the legs that the rule does, and the document, after a repeat as
 // they stand by now.
-func (d *Desk) onceOnLeg(ctx context.Context, by *mesa.Actor, id mesa.DerivationID, expected *int, key *string, input any, rule func(f *mesa.File) ([]*mesa.Derivation, error)) (legs []*mesa.Derivation, doc *mesa.Document, err error) {
+func (d *Desk) onceOnLeg(ctx context.Context, by *mesa.Actor, id mesa.DerivationID, expected *int, key *string, input any, rule func(tx *db.Tx, f *mesa.File) ([]*mesa.Derivation, error)) (legs []*mesa.Derivation, doc *mesa.Document, err error) {
 	err = d.write(ctx, by, func(tx *db.Tx) error {
 		legs, doc = nil, nil // what an earlier try of the transaction left
 		var done derived
 		err := tx.Once(ctx, by, key, input, &done, func() error {
-			doc, err = d.legInTx(ctx, tx, by, id, expected, func(_ *db.Tx, f *mesa.File) error {
-				legs, err = rule(f)
+			doc, err = d.legInTx(ctx, tx, by, id, expected, func(tx *db.Tx, f *mesa.File) error {
+				legs, err = rule(tx, f)
 				return err
 			})
-			if err != nil {
-				return err
+			if err == nil {
+				done = asDone(legs)
 			}
-			for _, leg := range legs {
-				done.IDs = append(done.IDs, leg.ID)
-			}
-			return nil
+			return err
 		})
 		if err != nil || doc != nil {
 			return err
 		}
-		legs, doc, err = findLegs(ctx, tx.View(by), done.IDs)
+		if done.IDs == nil { // of an attention, by a version that did not remember it
+			done.IDs = []mesa.DerivationID{id}
+		}
+		legs, doc, err = done.found(ctx, tx.View(by), "derivationId")
 		return err
 	})
 	return legs, doc, err

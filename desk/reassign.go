@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 
+	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -19,7 +20,7 @@ type ReassignDerivationInput struct {
 
 // Reassign moves an open leg to another area (D7).
 func (d *Desk) Reassign(ctx context.Context, by *mesa.Actor, in ReassignDerivationInput) (leg, replacement *mesa.Derivation, err error) {
-	legs, _, err := d.onceOnLeg(ctx, by, in.DerivationID, in.ExpectedVersion, in.IdempotencyKey, struct{ Reassign ReassignDerivationInput }{in}, func(f *mesa.File) ([]*mesa.Derivation, error) {
+	legs, _, err := d.onceOnLeg(ctx, by, in.DerivationID, in.ExpectedVersion, in.IdempotencyKey, struct{ Reassign ReassignDerivationInput }{in}, func(_ *db.Tx, f *mesa.File) ([]*mesa.Derivation, error) {
 		leg, replacement, err := f.Reassign(in.DerivationID, in.AreaID, string(optionalLines(in.Instructions)), in.DueOn, lines(in.Reason))
 		return []*mesa.Derivation{leg, replacement}, err
 	})

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 
+	"github.com/mesapartes/mesa/db"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -16,7 +17,7 @@ type DerivationReasonInput struct {
 
 // Reject sends a pending leg back unopened (D4).
 func (d *Desk) Reject(ctx context.Context, by *mesa.Actor, in DerivationReasonInput) (leg, back *mesa.Derivation, err error) {
-	legs, _, err := d.onceOnLeg(ctx, by, in.DerivationID, in.ExpectedVersion, in.IdempotencyKey, struct{ Reject DerivationReasonInput }{in}, func(f *mesa.File) ([]*mesa.Derivation, error) {
+	legs, _, err := d.onceOnLeg(ctx, by, in.DerivationID, in.ExpectedVersion, in.IdempotencyKey, struct{ Reject DerivationReasonInput }{in}, func(_ *db.Tx, f *mesa.File) ([]*mesa.Derivation, error) {
 		leg, back, err := f.Reject(in.DerivationID, lines(in.Reason))
 		return []*mesa.Derivation{leg, back}, err
 	})
@@ -28,7 +29,7 @@ func (d *Desk) Reject(ctx context.Context, by *mesa.Actor, in DerivationReasonIn
 
 // Return sends a received leg back (D5).
 func (d *Desk) Return(ctx context.Context, by *mesa.Actor, in DerivationReasonInput) (leg, back *mesa.Derivation, err error) {
-	legs, _, err := d.onceOnLeg(ctx, by, in.DerivationID, in.ExpectedVersion, in.IdempotencyKey, struct{ Return DerivationReasonInput }{in}, func(f *mesa.File) ([]*mesa.Derivation, error) {
+	legs, _, err := d.onceOnLeg(ctx, by, in.DerivationID, in.ExpectedVersion, in.IdempotencyKey, struct{ Return DerivationReasonInput }{in}, func(_ *db.Tx, f *mesa.File) ([]*mesa.Derivation, error) {
 		leg, back, err := f.Return(in.DerivationID, lines(in.Reason))
 		return []*mesa.Derivation{leg, back}, err
 	})

@@ -187,9 +187,14 @@ func TestTheSameKeyMakesNoSecondLeg(t *testing.T) {
 		move := desk.ReassignDerivationInput{DerivationID: legs[0].ID, AreaID: c.area("OAJ"), Reason: because, IdempotencyKey: key}
 		moved := twice("reassign", func() (leg, made *mesa.Derivation, err error) { return c.desk.Reassign(c.ctx, c.as("jefe.mesa"), move) })
 		c.receive("oaj1", moved.ID)
-		attend := desk.AttendDerivationInput{DerivationID: moved.ID, Outcome: mesa.OutcomeApproved}
-		_, _, err = c.desk.Attend(c.ctx, c.as("oaj1"), attend)
-		c.ok(err)
+		attend := desk.AttendDerivationInput{DerivationID: moved.ID, Outcome: mesa.OutcomeApproved, IdempotencyKey: ptr("atiende")}
+		attended := func() (leg, made *mesa.Derivation, err error) {
+			leg, _, err = c.desk.Attend(c.ctx, c.as("oaj1"), attend)
+			return leg, leg, err
+		}
+		twice("attend", attended)
+		c.change(`UPDATE idempotency_keys SET result = '{"IDs":null}' WHERE key = 'atiende'`) // as it was remembered before
+		twice("attend", attended)
 		for range 2 {
 			got, err := c.desk.Reopen(c.ctx, c.as("jefe.mesa"), desk.ReopenDocumentInput{DocumentID: doc.ID, AreaID: c.area("LOG"), Reason: because, IdempotencyKey: ptr("reabre")})
 			c.ok(err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mesapartes/mesa/cache"
+	"github.com/mesapartes/mesa/internal/testkit"
 	"github.com/mesapartes/mesa/mesa"
 )
 
@@ -61,7 +62,7 @@ func TestReadsOfConfidentialDocumentsAreRecorded(t *testing.T) {
 			t.Errorf("the timeline shows %v", nodes)
 		}
 		token := w.token("jefe.mesa")
-		execute(t, url, "ALTER TABLE events RENAME TO elsewhere") // nothing can be recorded
+		testkit.Execute(t, url, "ALTER TABLE events RENAME TO elsewhere") // nothing can be recorded
 		for query, code := range map[string]string{`query($id: ID!) { document(by: {id: $id}) { subject } }`: "INTERNAL", `query($id: ID!) { document(by: {id: $id}) { state } }`: ""} {
 			a := w.ask(t, request{query: query, variables: map[string]any{"id": secret.ID}, token: token})
 			if codeOf(a) != code || strings.Contains(string(a.body), secret.Subject) {

@@ -3,7 +3,6 @@ package graph_test
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -408,7 +407,7 @@ func TestASubscriptionEndsWithTheRights(t *testing.T) {
 				}},
 				{"run out", func(t *testing.T, w *world, _ string) { w.clock.add(desk.SessionLasts) }},
 				{"role taken away", func(t *testing.T, w *world, _ string) {
-					execute(t, url, "UPDATE role_assignments SET until_on = '2026-01-01' WHERE user_id = '"+string(w.actor("som1").UserID)+"'")
+					testkit.Execute(t, url, "UPDATE role_assignments SET until_on = '2026-01-01' WHERE user_id = '"+string(w.actor("som1").UserID)+"'")
 				}},
 			} {
 				t.Run(name+"/"+c.how, func(t *testing.T) {
@@ -417,7 +416,7 @@ func TestASubscriptionEndsWithTheRights(t *testing.T) {
 					doc := w.register(t, "mesa1", mesa.Public)
 					who := "consulta" // may read what is public
 					if c.how == "role taken away" {
-						execute(t, url, "UPDATE role_assignments SET until_on = NULL WHERE user_id = '"+string(w.actor("som1").UserID)+"'")
+						testkit.Execute(t, url, "UPDATE role_assignments SET until_on = NULL WHERE user_id = '"+string(w.actor("som1").UserID)+"'")
 						w.derive(t, "mesa1", doc, "SOM")
 						who = "som1" // sees it because of the area
 					}
@@ -511,7 +510,7 @@ func TestASubscriptionThatBreaksOffIsNotComplete(t *testing.T) {
 					t.Fatal(*s.how)
 				}
 				who := w.actor("jefe.mesa")
-				execute(t, url, "ALTER TABLE sessions RENAME TO sessions_away")
+				testkit.Execute(t, url, "ALTER TABLE sessions RENAME TO sessions_away")
 				for ended := false; !ended; {
 					w.happen(t, doc.ID, 1, what, who)
 					select {
@@ -520,7 +519,7 @@ func TestASubscriptionThatBreaksOffIsNotComplete(t *testing.T) {
 					case <-time.After(50 * time.Millisecond):
 					}
 				}
-				execute(t, url, "ALTER TABLE sessions_away RENAME TO sessions")
+				testkit.Execute(t, url, "ALTER TABLE sessions_away RENAME TO sessions")
 				if *s.how != how || !strings.Contains(w.log.String(), "subscription broke off") {
 					t.Errorf("%s ended with %q\n%s", query, *s.how, w.log.String())
 				}
@@ -562,27 +561,10 @@ func TestAMessageIsReadWithTheRightsOfItsEvent(t *testing.T) {
 				if !strings.Contains(before, "VOID") || strings.Contains(after, "VOID") {
 					t.Errorf("could %s, can %s", before, after)
 				}
-				execute(t, url, "DELETE FROM permission_overrides")
+				testkit.Execute(t, url, "DELETE FROM permission_overrides")
 			})
 		}
 	})
-}
-
-// execute runs a statement beside the desk.
-func execute(t *testing.T, url, statement string) {
-	t.Helper()
-	driver, source := "pgx", url
-	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
-		driver, source = "sqlite", "file:"+path+"?_pragma=busy_timeout(10000)"
-	}
-	database, err := sql.Open(driver, source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer database.Close()
-	if _, err := database.ExecContext(t.Context(), statement); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestStoppingEndsAllStreams(t *testing.T) {

@@ -580,7 +580,7 @@ func TestWhoCancelsAMessageLocksItsJobFirst(t *testing.T) {
 		if o.db.IsOneMachine() {
 			return // one writes at a time
 		}
-		m, beside := o.send(), o.beside()
+		m, beside := o.send(), testkit.Beside(o, o.url)
 		cancelled := make(chan error, 1)
 		ended := o.db.InTx(t.Context(), func(tx *db.Tx) error {
 			_, err := tx.LockJob(t.Context(), m.JobID)

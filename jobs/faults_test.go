@@ -186,7 +186,7 @@ func TestAWorkerWhoseJobWasTakenOverStopsAndUndoesItsWork(t *testing.T) {
 // The commit that ended a job landed, its answer was lost, and the look at what became of it fails, too.
 func TestWhatMayBeStoredIsNotUndone(t *testing.T) {
 	onBoth(t, func(q *queue) {
-		harm := q.beside()
+		harm := testkit.Beside(q, q.url)
 		undone := make(chan error, 1)
 		q.handle(func(ctx context.Context, w *jobs.Work) (jobs.Done, error) {
 			_, err := q.db.EndJob(ctx, w.Job, db.End{Outcome: mesa.AttemptSucceeded}, nil)

@@ -2,7 +2,6 @@ package jobs_test
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -126,19 +125,6 @@ func (q *queue) handle(do jobs.Handler) {
 	q.handlers[mesa.JobDiagnostic], q.handlers[impatient] = do, do
 }
 
-// beside opens the database behind the back of its processes, to do harm to it.
-func (q *queue) beside() *sql.DB {
-	q.Helper()
-	driver, source := "pgx", q.url
-	if path, ok := strings.CutPrefix(q.url, "sqlite://"); ok {
-		driver, source = "sqlite", "file:"+path+"?_pragma=busy_timeout(10000)"
-	}
-	database, err := sql.Open(driver, source)
-	q.ok(err)
-	q.Cleanup(func() { _ = database.Close() })
-	return database
-}
-
 // lock keeps everybody away from a table, or on SQLite from writing, until unlock.
 func (q *queue) lock(table string) (unlock func()) {
 	q.Helper()
@@ -146,7 +132,7 @@ func (q *queue) lock(table string) (unlock func()) {
 	if strings.HasPrefix(q.url, "sqlite:") {
 		statement = "BEGIN IMMEDIATE"
 	}
-	conn, err := q.beside().Conn(q.Context())
+	conn, err := testkit.Beside(q, q.url).Conn(q.Context())
 	q.ok(err)
 	_, err = conn.ExecContext(q.Context(), statement)
 	q.ok(err)

@@ -3,7 +3,6 @@ package jobs_test
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -217,10 +216,7 @@ func TestAPDFOfTooManyRowsIsRefusedForGood(t *testing.T) {
 // multiply makes as many documents out of each one in a SQLite database, in a moment.
 func multiply(t *testing.T, url string, times int) {
 	t.Helper()
-	database, err := sql.Open("sqlite", strings.TrimPrefix(url, "sqlite://"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	database := testkit.Beside(t, url)
 	defer database.Close()
 	var columns string
 	other := "CASE WHEN name IN ('row', 'seq') THEN name || ' + 1000000 * n' WHEN name IN ('id', 'file_number', 'tracking_code') THEN name || ' || n' ELSE name END"

@@ -224,7 +224,7 @@ func TestAFireThatFailedIsMadeUpFor(t *testing.T) {
 		c.process()
 		c.do()
 		c.expect(0, 1)
-		harm := (&queue{T: c.T, url: c.url}).beside()
+		harm := testkit.Beside(c, c.url)
 		_, broken := harm.Exec("ALTER TABLE schedules RENAME TO out_of_reach")
 		c.pass(4 * time.Hour) // the time of the daily one among them
 		_, mended := harm.Exec("ALTER TABLE out_of_reach RENAME TO schedules")

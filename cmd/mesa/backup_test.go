@@ -145,7 +145,7 @@ func TestABackupIsOneStateAndEitherDatabaseGoesOnFromIt(t *testing.T) {
 		before := w.state(w.server, w.token)
 		w.sealed(w.db)
 		w.server.kill()
-		execute(t, url, "UPDATE jobs SET state = 'RUNNING', worker = 'elsewhere', lease_until = '2999-01-01 00:00:00+00:00', announced_at = NULL WHERE kind = 'REPORT'")
+		testkit.Execute(t, url, "UPDATE jobs SET state = 'RUNNING', worker = 'elsewhere', lease_until = '2999-01-01 00:00:00+00:00', announced_at = NULL WHERE kind = 'REPORT'")
 		works(t, "backup", folder, "--database-url", url, "--files", w.files)
 		named, err := filepath.Glob(filepath.Join(folder, "mesa-2*Z.tar.zst"))
 		if err != nil || len(named) != 1 {
@@ -198,7 +198,7 @@ func TestABackupIsOneStateAndEitherDatabaseGoesOnFromIt(t *testing.T) {
 				t.Errorf("verify printed %s", stdout)
 			}
 			for _, statement := range []string{"UPDATE events SET text = ''", "DELETE FROM seals"} {
-				if err := executed(t, target, statement); err == nil {
+				if _, err := testkit.Beside(t, target).ExecContext(t.Context(), statement); err == nil {
 					t.Errorf("%s is no error", statement)
 				}
 			}
@@ -284,12 +284,12 @@ func TestABackupOfAnotherSchema(t *testing.T) {
 		t.Parallel()
 		flags := []string{"--database-url", url, "--files", t.TempDir()}
 		path := filepath.Join(t.TempDir(), "b.tar.zst")
-		execute(t, url, "DROP TABLE slow_statements")
-		execute(t, url, "DELETE FROM schema_migrations WHERE name = '0011_slow_statements'")
+		testkit.Execute(t, url, "DROP TABLE slow_statements")
+		testkit.Execute(t, url, "DELETE FROM schema_migrations WHERE name = '0011_slow_statements'")
 		works(t, append([]string{"backup", path}, flags...)...)
 		works(t, slices.Concat([]string{"restore", path, "--replace", "--yes"}, flags)...)
-		execute(t, url, "DELETE FROM slow_statements")
-		execute(t, url, "INSERT INTO schema_migrations (name, applied_at) VALUES ('9999_x', '')")
+		testkit.Execute(t, url, "DELETE FROM slow_statements")
+		testkit.Execute(t, url, "INSERT INTO schema_migrations (name, applied_at) VALUES ('9999_x', '')")
 		if code, _, stderr := typed(t, append([]string{"backup", filepath.Join(filepath.Dir(path), "later.tar.zst")}, flags...)...); code != 1 || !strings.Contains(stderr, "newer version of mesa") {
 			t.Errorf("backup: %d %s", code, stderr)
 		}

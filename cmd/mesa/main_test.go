@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"io"
 	"net"
@@ -322,7 +321,7 @@ func TestSettingUp(t *testing.T) {
 			t.Errorf("revoking nothing: %d %s", code, stderr)
 		}
 
-		execute(t, url, "DELETE FROM schema_migrations") // as if this binary were newer than the database
+		testkit.Execute(t, url, "DELETE FROM schema_migrations") // as if this binary were newer than the database
 		if stdout := works(t, with("migrate", "--status")...); !strings.Contains(stdout, "pending") || strings.Contains(stdout, "applied") {
 			t.Errorf("status of what is pending: %s", stdout)
 		}
@@ -332,30 +331,6 @@ func TestSettingUp(t *testing.T) {
 			}
 		}
 	})
-}
-
-// execute runs a statement beside the desk.
-func execute(t *testing.T, url, statement string) {
-	t.Helper()
-	if err := executed(t, url, statement); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// executed is what the database says to a statement.
-func executed(t *testing.T, url, statement string) error {
-	t.Helper()
-	driver, source := "pgx", url
-	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
-		driver, source = "sqlite", path
-	}
-	database, err := sql.Open(driver, source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer database.Close()
-	_, err = database.ExecContext(t.Context(), statement)
-	return err
 }
 
 // serve runs the server for as long as do takes and ends it as SIGTERM does.
@@ -498,7 +473,7 @@ func TestTheDemo(t *testing.T) {
 		"UPDATE documents SET state = 'ATTENDED' WHERE id = (SELECT min(id) FROM documents WHERE state = 'IN_PROCESS')",
 		"UPDATE documents SET seq = seq + 100000 WHERE id = (SELECT max(id) FROM documents)",
 	} {
-		execute(t, "sqlite://"+filepath.Join(dir, "mesa.db"), damage)
+		testkit.Execute(t, "sqlite://"+filepath.Join(dir, "mesa.db"), damage)
 		if code, stdout, _ := typed(t, append([]string{"verify"}, at...)...); code != 1 || !strings.Contains(stdout, "✗") {
 			t.Errorf("verify after %s: %d\n%s", damage, code, stdout)
 		}

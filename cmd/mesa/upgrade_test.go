@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mesapartes/mesa/internal/testkit"
 	"github.com/mesapartes/mesa/internal/verify"
 	"github.com/mesapartes/mesa/mesa"
 )
@@ -27,7 +28,7 @@ func TestThisVersionWorksOnTheSchemaOfTheNext(t *testing.T) {
 			"CREATE TABLE of_the_future (id TEXT PRIMARY KEY)",
 			"INSERT INTO schema_migrations (name, applied_at) VALUES ('" + future + "', '2030-01-01T00:00:00Z')",
 		} {
-			execute(t, o.url, statement)
+			testkit.Execute(o.T, o.url, statement)
 		}
 		after := o.serve("--no-workers", "--no-cache") // which migrates, and finds nothing to do
 		var jobs []mesa.JobID
@@ -56,9 +57,9 @@ func TestThisVersionWorksOnTheSchemaOfTheNext(t *testing.T) {
 			t.Errorf("verify: %s", line)
 		}
 		i.types(0, future+"  applied 2030-01-01T00:00:00Z by a newer version of mesa", "migrate")
-		execute(t, o.url, "DROP INDEX documents_due")
+		testkit.Execute(o.T, o.url, "DROP INDEX documents_due")
 		i.types(1, "newer version", "migrate", "--repair")
-		execute(t, o.url, "DELETE FROM schema_migrations WHERE name = '0011_slow_statements'")
+		testkit.Execute(o.T, o.url, "DELETE FROM schema_migrations WHERE name = '0011_slow_statements'")
 		i.types(1, "the database lacks migration 0011_slow_statements, but it is of a newer version of mesa than this one (migration "+future+")", "migrate")
 		i.types(1, "newer version", "serve")
 	})

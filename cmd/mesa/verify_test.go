@@ -1,7 +1,6 @@
 package main
 
 import (
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -79,14 +78,7 @@ func (i *installation) turns(line, remedy string, look func() map[string]verify.
 
 func (i *installation) counts(query string) (n int) {
 	i.Helper()
-	driver, source := "pgx", i.url
-	if path, isSQLite := strings.CutPrefix(i.url, "sqlite://"); isSQLite {
-		driver, source = "sqlite", path
-	}
-	database, err := sql.Open(driver, source)
-	if err != nil {
-		i.Fatal(err)
-	}
+	database := testkit.Beside(i.T, i.url)
 	defer database.Close()
 	if err := database.QueryRowContext(i.Context(), query).Scan(&n); err != nil {
 		i.Fatal(err)
@@ -105,7 +97,7 @@ func TestEachFaultTurnsItsLineAndItsRemedyMendsIt(t *testing.T) {
 			i.flags = append(i.flags, "--redis-url", redis.URL)
 		}
 		look := func() map[string]verify.Line { return i.lines() }
-		execute := func(statement string) { execute(t, url, statement) }
+		execute := func(statement string) { testkit.Execute(t, url, statement) }
 
 		live := "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
 		if isPostgres {

@@ -12,7 +12,7 @@
 //
 // Each test has a database to itself. Tests share a Redis (RedisURL) and keep apart by a prefix of their keys (RedisPrefix); a test of
 // what happens when Redis fails has one of its own, which it can pause, kill, and start again (StartRedis). S3
-// is the same: S3URL and StartS3.
+// is the same: S3URL and StartS3. Beside looks at a database, or harms it, while a desk works on it.
 //
 // Nothing of this is ever skipped: without PostgreSQL, Redis or the S3 server a test fails and says how to get it. Only what needs Node.js
 // (NodeFolder) is, loudly, where there is none.

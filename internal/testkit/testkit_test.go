@@ -1,9 +1,7 @@
 package testkit_test
 
 import (
-	"context"
 	"crypto/rand"
-	"database/sql"
 	"net/url"
 	"os"
 	"os/exec"
@@ -11,10 +9,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
-	_ "modernc.org/sqlite"
 
 	"github.com/mesapartes/mesa/internal/testkit"
 )
@@ -25,8 +23,8 @@ func TestEachDatabaseIsFreshAndEmpty(t *testing.T) {
 	for range 2 { // the second round would fail if it met the first one's table
 		testkit.EachDatabase(t, func(t *testing.T, url string) {
 			t.Parallel()
-			exec1(t, url, `CREATE TABLE notes (text varchar(20))`)
-			exec1(t, url, `INSERT INTO notes VALUES ('ñandú')`)
+			testkit.Execute(t, url, `CREATE TABLE notes (text varchar(20))`)
+			testkit.Execute(t, url, `INSERT INTO notes VALUES ('ñandú')`)
 			if got := queryOne(t, url, `SELECT text FROM notes`); got != "ñandú" {
 				t.Errorf("read back %q", got)
 			}
@@ -39,14 +37,14 @@ func TestClonesStartFromThePreparedDatabase(t *testing.T) {
 	template := rand.Text() // a new one for each round of -count
 	prepare := func(url string) {
 		prepared.Add(1)
-		exec1(t, url, `CREATE TABLE notes (text varchar(20))`)
-		exec1(t, url, `INSERT INTO notes VALUES ('one')`)
+		testkit.Execute(t, url, `CREATE TABLE notes (text varchar(20))`)
+		testkit.Execute(t, url, `INSERT INTO notes VALUES ('one')`)
 	}
 	t.Run("clones", func(t *testing.T) {
 		for range 3 {
 			testkit.EachClone(t, template, prepare, func(t *testing.T, url string) {
 				t.Parallel()
-				exec1(t, url, `INSERT INTO notes VALUES ('mine')`)
+				testkit.Execute(t, url, `INSERT INTO notes VALUES ('mine')`)
 				if got := queryOne(t, url, `SELECT CAST(count(*) AS text) FROM notes`); got != "2" {
 					t.Errorf("a clone has %s rows, want the prepared one and its own", got)
 				}
@@ -131,45 +129,43 @@ func TestLeftoversOfAKilledProcessAreDropped(t *testing.T) {
 	}
 }
 
-func open(t testing.TB, url string) (query func(sql string) (string, error), exec func(sql string) error) {
-	t.Helper()
-	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
-		db, err := sql.Open("sqlite", path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { db.Close() })
-		return func(sql string) (s string, err error) { defer db.Close(); return s, db.QueryRow(sql).Scan(&s) },
-			func(sql string) error { defer db.Close(); _, err := db.Exec(sql); return err }
-	}
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func(sql string) (s string, err error) {
-			defer conn.Close(ctx)
-			return s, conn.QueryRow(ctx, sql).Scan(&s)
-		},
-		func(sql string) error { defer conn.Close(ctx); _, err := conn.Exec(ctx, sql); return err }
-}
-
-// exec1 runs one statement on a connection of its own.
-func exec1(t testing.TB, url, sql string) {
-	t.Helper()
-	_, exec := open(t, url)
-	if err := exec(sql); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // queryOne returns the one text that a query gives, on a connection of its own.
-func queryOne(t testing.TB, url, sql string) string {
+func queryOne(t testing.TB, url, query string) (s string) {
 	t.Helper()
-	query, _ := open(t, url)
-	s, err := query(sql)
-	if err != nil {
+	database := testkit.Beside(t, url)
+	defer database.Close()
+	if err := database.QueryRowContext(t.Context(), query).Scan(&s); err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// A test that looks at a desk must not fail because that writes at this moment.
+func TestBesideWaitsForWhoeverWrites(t *testing.T) {
+	url := testkit.SQLiteURL(t)
+	testkit.Execute(t, url, "PRAGMA journal_mode = WAL; CREATE TABLE notes (text TEXT)")
+	writer, err := testkit.Beside(t, url).Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	if _, err := writer.ExecContext(t.Context(), "BEGIN IMMEDIATE; INSERT INTO notes VALUES ('first')"); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := testkit.Beside(t, url).ExecContext(t.Context(), "INSERT INTO notes VALUES ('second')")
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Fatalf("it did not wait: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	if _, err := writer.ExecContext(t.Context(), "COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }

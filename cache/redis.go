@@ -142,6 +142,14 @@ type silence struct{}
 // Printf writes nothing.
 func (silence) Printf(context.Context, string, ...any) {}
 
+// Connections are those of this process to Redis for the cache; nil without Redis.
+func (c *Cache) Connections() *redis.PoolStats {
+	if c.link == nil {
+		return nil
+	}
+	return c.link.remote.client.PoolStats()
+}
+
 func (r *remote) close() { _ = r.client.Close() }
 
 // enterScript gives the ledger's life, a new one if it has none, had it under another run of the server or is too large to be read in time,

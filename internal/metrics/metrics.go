@@ -3,6 +3,7 @@ package metrics
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -61,11 +62,16 @@ var (
 	found         = describe("found_total", "Changes found in the journal because nobody had told of them.")
 	failures      = describe("redis_failures_total", "Commands that Redis did not answer.")
 	closed        = describe("redis_in_use", "1 while Redis is used, 0 while it does not answer and where none is configured.")
+	connections   = describe("redis_connections", "Connections to Redis.", "state")
+	waits         = describe("redis_waits_total", "How often a command waited for a connection to Redis.")
+	waitSeconds   = describe("redis_wait_seconds_total", "How long that took.")
+	timeouts      = describe("redis_wait_timeouts_total", "How often it got none in time.")
 )
 
 // Describe lists the metrics.
 func (ofCache) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{requests, fetched, joined, refreshes, unkept, evicted, age, entries, bytes, maxBytes, invalidations, found, failures, closed} {
+	for _, d := range []*prometheus.Desc{requests, fetched, joined, refreshes, unkept, evicted, age, entries, bytes, maxBytes, invalidations, found, failures, closed,
+		connections, waits, waitSeconds, timeouts} {
 		to <- d
 	}
 }
@@ -76,7 +82,9 @@ func (c ofCache) Collect(to chan<- prometheus.Metric) {
 	count := func(d *prometheus.Desc, n int64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
 	}
-	gauge := func(d *prometheus.Desc, n float64) { to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, n) }
+	gauge := func(d *prometheus.Desc, n float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, n, labels...)
+	}
 	for tier, asked := range s.ByTier {
 		count(requests, asked.Hits, "hit", string(tier))
 		count(requests, asked.Misses, "miss", string(tier))
@@ -99,6 +107,13 @@ func (c ofCache) Collect(to chan<- prometheus.Metric) {
 	count(found, s.Found)
 	count(failures, s.Failures)
 	gauge(closed, map[bool]float64{true: 1}[s.Backend == "REDIS" && s.State == cache.Closed])
+	if pool := c.Connections(); pool != nil {
+		gauge(connections, max(0, float64(pool.TotalConns)-float64(pool.IdleConns)), "in_use") // not read in one moment
+		gauge(connections, float64(pool.IdleConns), "idle")
+		count(waits, int64(pool.WaitCount))
+		count(timeouts, int64(pool.Timeouts))
+		to <- prometheus.MustNewConstMetric(waitSeconds, prometheus.CounterValue, time.Duration(pool.WaitDurationNs).Seconds())
+	}
 }
 
 // ofLimits reads how often each limit refused something.

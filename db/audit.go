@@ -65,8 +65,8 @@ func (tx *Tx) seal(ctx context.Context, end mesa.ChainEnd, events []*mesa.Event)
 	now := tx.Now()
 	seals := make([]*mesa.Seal, len(events))
 	for i, e := range events {
-		end = end.Seal(e)
-		seals[i] = &mesa.Seal{Seq: end.Seq, EventTx: e.Tx, EventSeq: e.Seq, EventID: e.ID, Hash: end.Hash, SealedAt: now}
+		end = end.Seal(e, mesa.SealFormat)
+		seals[i] = &mesa.Seal{Seq: end.Seq, EventTx: e.Tx, EventSeq: e.Seq, EventID: e.ID, Hash: end.Hash, Format: mesa.SealFormat, SealedAt: now}
 	}
 	_, err := tx.NewInsert().Model(&seals).Returning("NULL").Exec(ctx)
 	return err

@@ -64,7 +64,7 @@ func TestTheChainOfTheDemoIsWhole(t *testing.T) {
 		}
 		hash := strings.Repeat("0", 64)
 		for i, e := range all {
-			sum := sha256.Sum256(append([]byte(hash), e.Canonical(int64(i+1))...))
+			sum := sha256.Sum256(append([]byte(hash), e.Canonical(int64(i+1), mesa.SealFormat)...))
 			hash = hex.EncodeToString(sum[:])
 		}
 		if v.HeadHash() != hash {
@@ -98,7 +98,7 @@ func trail(t *testing.T, url string) *db.DB {
 	execute(t, database, statements...)
 	for i := range 12 {
 		if err := database.InTx(ctx, func(tx *db.Tx) error {
-			e := mesa.NewEvent(tx.IDs(), &mesa.Actor{Kind: mesa.ActorSystem, Name: "test", RequestID: "r1"}, tx.Now(), mesa.DocumentUpdated)
+			e := mesa.NewEvent(tx.IDs(), &mesa.Actor{Kind: mesa.ActorSystem, Name: "test", Origin: mesa.Origin{RequestID: "r1", Address: "192.0.2.7", Client: "test/1"}}, tx.Now(), mesa.DocumentUpdated)
 			e.Text, e.Reason, e.ObjectID, e.DocumentID, e.DerivationID, e.ActorID = fmt.Sprint("event ", i+1), "because", "o", "doc_1", "der_1", "usr_1"
 			e.AreaIDs = []mesa.AreaID{"are_1", "are_2"}
 			e.Changes = map[string]mesa.Change{"folios": {Before: 1, After: i}}
@@ -145,6 +145,7 @@ func TestTamperingIsFound(t *testing.T) {
 		{"UPDATE events SET text = 'another' WHERE seq IN (40, 90)", 4, mesa.EntryChanged},
 		{"UPDATE seals SET hash = '" + strings.Repeat("0", 64) + "' WHERE seq = 5", 5, mesa.EntryChanged},
 		{"UPDATE seals SET event_id = 'evt_x' WHERE seq = 5", 5, mesa.EntryChanged},
+		{"UPDATE seals SET format = 1 WHERE seq = 5", 5, mesa.EntryChanged},
 		{"UPDATE seals SET seq = -1 WHERE seq = 5; UPDATE seals SET seq = 5 WHERE seq = 6; UPDATE seals SET seq = 6 WHERE seq = -1", 5, mesa.EntryChanged},
 		{"DELETE FROM seals WHERE seq = 1", 1, mesa.SealMissing},
 		{"DELETE FROM seals WHERE seq = 5", 5, mesa.SealMissing},
@@ -160,7 +161,7 @@ func TestTamperingIsFound(t *testing.T) {
 	}
 	for column, value := range map[string]string{
 		"id": "'evt_x'", "at": "'2026-03-18 17:00:00.000001+00:00'", "type": "'document.voided'", "actor_kind": "'USER'", "actor_id": "'usr_2'", "actor_name": "'x'", "document_id": "'doc_2'",
-		"derivation_id": "NULL", "object_id": "'p'", "area_ids": `'["are_2", "are_1"]'`, "text": "'event 5 '", "reason": "NULL", "changes": `'{"folios": {"before": 1, "after": 5}}'`, "request_id": "'r2'",
+		"derivation_id": "NULL", "object_id": "'p'", "area_ids": `'["are_2", "are_1"]'`, "text": "'event 5 '", "reason": "NULL", "changes": `'{"folios": {"before": 1, "after": 5}}'`, "request_id": "'r2'", "address": "'192.0.2.8'", "client": "NULL",
 	} {
 		damages = append(damages, damage{"UPDATE events SET " + column + " = " + value + " WHERE seq = 50", 5, mesa.EntryChanged})
 	}
@@ -220,6 +221,29 @@ func TestSealsFollowFromTheEvents(t *testing.T) {
 		sealed(t, database)
 		if after := verified(t, database, 0, 0); !after.Ok() || after.Head != before.Head {
 			t.Errorf("%+v, before %+v", after, before)
+		}
+	})
+}
+
+// Amid an upgrade a process of before, to which events have no address and no client, may seal what one of after it wrote.
+func TestSealsOfAnOlderProcessHold(t *testing.T) {
+	onMigrated(t, func(t *testing.T, url string, _ *db.DB) {
+		database := trail(t, url)
+		events := everyEvent(t, database)
+		execute(t, database, "DELETE FROM audit_checkpoints", "DELETE FROM seals")
+		end := mesa.ChainEnd{}
+		for _, e := range events[:7] {
+			end = end.Seal(e, 1)
+			execute(t, database, fmt.Sprintf("INSERT INTO seals (seq, event_tx, event_seq, event_id, hash, sealed_at) VALUES (%d, %d, %d, '%s', '%s', '2026-03-18 17:00:00+00:00')",
+				end.Seq, e.Tx, e.Seq, e.ID, end.Hash))
+		}
+		sealed(t, database)
+		if v := verified(t, database, 0, 0); !v.Ok() || v.Count != 12 {
+			t.Errorf("%+v", v)
+		}
+		execute(t, database, "UPDATE events SET address = '192.0.2.8' WHERE seq = 80")
+		if v := verified(t, database, 0, 0); v.FirstBroken == nil || *v.FirstBroken != (mesa.AuditFault{Seq: 8, Reason: mesa.EntryChanged}) {
+			t.Errorf("with another address: %+v", v)
 		}
 	})
 }
@@ -386,7 +410,7 @@ func BenchmarkSealing(b *testing.B) {
 				err := database.InTx(ctx, func(tx *db.Tx) error {
 					events := make([]*mesa.Event, min(n, 1000))
 					for i := range events {
-						e := mesa.NewEvent(tx.IDs(), &mesa.Actor{Kind: mesa.ActorUser, UserID: "usr_0qkzyxjz4w7w00000000000000", Name: "Juana Quispe Mamani", RequestID: "01hzx"}, tx.Now(), mesa.DocumentDerived)
+						e := mesa.NewEvent(tx.IDs(), &mesa.Actor{Kind: mesa.ActorUser, UserID: "usr_0qkzyxjz4w7w00000000000000", Name: "Juana Quispe Mamani", Origin: mesa.Origin{RequestID: "01hzx", Address: "192.0.2.7", Client: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}}, tx.Now(), mesa.DocumentDerived)
 						e.DocumentID, e.DerivationID = "doc_0qkzyxjz4w7w00000000000000", "der_0qkzyxjz4w7w00000000000000"
 						e.Text, e.AreaIDs = "Derivado a Oficina de Asesoría Jurídica", []mesa.AreaID{"are_0qkzyxjz4w7w00000000000000", "are_0qkzyxjz4w7w00000000000001"}
 						e.Changes = map[string]mesa.Change{"state": {Before: "REGISTERED", After: "IN_PROCESS"}, "currentAreaId": {Before: "are_0qkzyxjz4w7w00000000000000", After: "are_0qkzyxjz4w7w00000000000001"}}

@@ -17,6 +17,7 @@ type sealedEvent struct {
 	EventSeq  int64
 	EventID   mesa.EventID
 	ChainHash string
+	Format    int
 }
 
 func (s *sealedEvent) seal() chainSeal {
@@ -29,7 +30,7 @@ const sealedBatch = 1000
 // sealedAfter reads the next sealed events after a number, at most to another one.
 func (db *DB) sealedAfter(ctx context.Context, after, to int64) ([]*sealedEvent, error) {
 	var rows []*sealedEvent
-	err := db.read.NewRaw(`SELECT e.*, s.seq AS chain_seq, s.event_tx, s.event_seq, s.event_id, s.hash AS chain_hash FROM seals AS s LEFT JOIN events AS e ON e.seq = s.event_seq
+	err := db.read.NewRaw(`SELECT e.*, s.seq AS chain_seq, s.event_tx, s.event_seq, s.event_id, s.hash AS chain_hash, s.format FROM seals AS s LEFT JOIN events AS e ON e.seq = s.event_seq
 		WHERE s.seq > ? AND s.seq <= ? ORDER BY s.seq`, after, min(to, after+sealedBatch)).Scan(ctx, &rows)
 	if err != nil {
 		return nil, fmt.Errorf("read sealed events: %w", err)
@@ -67,7 +68,7 @@ func (db *DB) EachSealed(ctx context.Context, from, to int64, fn func(SealedEven
 			if found = row.ChainSeq == at.Seq+1 && row.ID != ""; !found {
 				break
 			}
-			if err := fn(SealedEvent{&row.Event, mesa.Seal{Seq: row.ChainSeq, EventID: row.EventID, PrevHash: at.end().Known(), Hash: row.ChainHash}}); err != nil {
+			if err := fn(SealedEvent{&row.Event, mesa.Seal{Seq: row.ChainSeq, EventID: row.EventID, PrevHash: at.end().Known(), Hash: row.ChainHash, Format: row.Format}}); err != nil {
 				return err
 			}
 			at = row.seal()
@@ -193,7 +194,7 @@ func (w *chainWalk) wrong(row *sealedEvent) mesa.AuditFaultReason {
 		return mesa.SealMissing
 	case row.ID == "":
 		return mesa.EntryMissing
-	case row.Event.Tx != row.EventTx || row.ID != row.EventID || !w.at.isBefore(row.seal()) || next.Seal(&row.Event).Hash != row.ChainHash:
+	case row.Event.Tx != row.EventTx || row.ID != row.EventID || !w.at.isBefore(row.seal()) || next.Seal(&row.Event, row.Format).Hash != row.ChainHash:
 		return mesa.EntryChanged
 	case known && checkpoint != row.ChainHash:
 		return mesa.CheckpointMismatch

@@ -59,7 +59,7 @@ func (d *Desk) checkPresent(ctx context.Context, by *mesa.Actor, user *mesa.User
 	if err != nil || ok {
 		return err
 	}
-	if err := d.noteFailure(ctx, by, user.Email, "", user); err != nil {
+	if err := d.noteFailure(ctx, by, user.Email, user); err != nil {
 		return err
 	}
 	return mesa.Invalid("currentPassword", "La contraseña actual no es correcta.")

@@ -37,12 +37,12 @@ func (in *SignedIn) newTokens(s *mesa.Session, now time.Time) *mesa.RefreshToken
 	return &mesa.RefreshToken{TokenHash: db.TokenHash(in.RefreshToken), SessionID: s.ID, CreatedAt: now, ExpiresAt: in.RefreshExpiresAt}
 }
 
-func (d *Desk) openSession(ctx context.Context, from Origin, user *mesa.User, isOperators bool) (*SignedIn, error) {
+func (d *Desk) openSession(ctx context.Context, from mesa.Origin, user *mesa.User, isOperators bool) (*SignedIn, error) {
 	by, err := d.db.ActorOf(ctx, user.ID)
 	if err != nil {
 		return nil, err
 	}
-	by.RequestID = from.RequestID
+	by.Origin = from
 	by.MustChangePassword = user.MustChangePassword && !isOperators
 	in := &SignedIn{Actor: by}
 	err = d.db.InTx(ctx, func(tx *db.Tx) error {
@@ -55,7 +55,7 @@ func (d *Desk) openSession(ctx context.Context, from Origin, user *mesa.User, is
 		if err := tx.ClearSignInFailures(ctx, user.Email); err != nil {
 			return err
 		}
-		return note(ctx, tx, by, mesa.SignedIn, string(session.ID), about{Text: from.Address})
+		return note(ctx, tx, by, mesa.SignedIn, string(session.ID), about{})
 	})
 	if err != nil {
 		return nil, err

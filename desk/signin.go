@@ -23,12 +23,6 @@ type SignInInput struct {
 	Password string
 }
 
-// Origin is where a request comes from; what nobody knows is empty.
-type Origin struct {
-	RequestID string
-	Address   string
-}
-
 // SignedIn is an opened or renewed session. Its tokens are shown once; only their hashes are stored.
 type SignedIn struct {
 	Token     string
@@ -42,7 +36,7 @@ type SignedIn struct {
 
 // SignIn opens a session of one hour, which Refresh renews. Wrong e-mail and wrong password look alike and take the same time. Five failures in a quarter
 // of an hour lock the account for a quarter of an hour from the fifth.
-func (d *Desk) SignIn(ctx context.Context, from Origin, in SignInInput) (*SignedIn, error) {
+func (d *Desk) SignIn(ctx context.Context, from mesa.Origin, in SignInInput) (*SignedIn, error) {
 	email := strings.ToLower(line(in.Email))
 	if len(email) > maxEmailLength {
 		email = email[:maxEmailLength]
@@ -66,8 +60,8 @@ func (d *Desk) SignIn(ctx context.Context, from Origin, in SignInInput) (*Signed
 		return nil, err
 	}
 	if !ok {
-		stranger := &mesa.Actor{Kind: mesa.ActorPublic, Name: "—", RequestID: from.RequestID}
-		if err := d.noteFailure(ctx, stranger, email, from.Address, user); err != nil {
+		stranger := &mesa.Actor{Kind: mesa.ActorPublic, Name: "—", Origin: from}
+		if err := d.noteFailure(ctx, stranger, email, user); err != nil {
 			return nil, err
 		}
 		return nil, mesa.Fail(mesa.Unauthenticated, "", "El correo o la contraseña no son correctos.")
@@ -99,7 +93,7 @@ func lockedUntil(failures []time.Time) time.Time {
 }
 
 // noteFailure notes that a password was wrong, and that this locks the e-mail; user is nil when there is no such account.
-func (d *Desk) noteFailure(ctx context.Context, by *mesa.Actor, email, address string, user *mesa.User) error {
+func (d *Desk) noteFailure(ctx context.Context, by *mesa.Actor, email string, user *mesa.User) error {
 	return d.db.InTx(ctx, func(tx *db.Tx) error {
 		failures, err := tx.AddSignInFailure(ctx, email, tx.Now().Add(-2*lockLasts))
 		if err != nil {
@@ -114,7 +108,7 @@ func (d *Desk) noteFailure(ctx context.Context, by *mesa.Actor, email, address s
 			account = string(user.ID)
 		}
 		for _, typ := range types {
-			if err := note(ctx, tx, by, typ, account, about{Text: strings.TrimSpace(mesa.MaskEmail(email) + " " + address)}); err != nil {
+			if err := note(ctx, tx, by, typ, account, about{Text: mesa.MaskEmail(email)}); err != nil {
 				return err
 			}
 		}

@@ -32,7 +32,7 @@ func TestSignInAndItsLock(t *testing.T) {
 		c.fails(c.desk.SetPassword(c.ctx, system, email, "corta", false), mesa.ValidationFailed)
 		c.fails(c.desk.SetPassword(c.ctx, system, "nadie@demo.mesa.pe", right, false), mesa.NotFound)
 		signIn := func(password string) (*desk.SignedIn, error) {
-			return c.desk.SignIn(c.ctx, desk.Origin{}, desk.SignInInput{Email: " Mesa1@demo.mesa.pe ", Password: password})
+			return c.desk.SignIn(c.ctx, mesa.Origin{}, desk.SignInInput{Email: " Mesa1@demo.mesa.pe ", Password: password})
 		}
 		for range 4 {
 			_, err := signIn("equivocada")
@@ -72,13 +72,13 @@ func TestALockLastsFromTheFifthFailure(t *testing.T) {
 		fail := func(n int) {
 			c.Helper()
 			for range n {
-				_, err := c.desk.SignIn(c.ctx, desk.Origin{}, desk.SignInInput{Email: email, Password: "equivocada"})
+				_, err := c.desk.SignIn(c.ctx, mesa.Origin{}, desk.SignInInput{Email: email, Password: "equivocada"})
 				c.fails(err, mesa.Unauthenticated)
 			}
 		}
 		left := func(least, most int) {
 			c.Helper()
-			_, err := c.desk.SignIn(c.ctx, desk.Origin{}, desk.SignInInput{Email: email, Password: right})
+			_, err := c.desk.SignIn(c.ctx, mesa.Origin{}, desk.SignInInput{Email: email, Password: right})
 			if wait, ok := c.fails(err, mesa.RateLimited).Details["retryAfter"].(int); !ok || wait < least || wait > most {
 				c.Errorf("%v seconds left, want %d to %d", wait, least, most)
 			}
@@ -93,7 +93,7 @@ func TestALockLastsFromTheFifthFailure(t *testing.T) {
 		left(30, 35)
 		c.clock.advance(35 * time.Second)
 		fail(4) // those that locked it count no more
-		_, err := c.desk.SignIn(c.ctx, desk.Origin{}, desk.SignInInput{Email: email, Password: right})
+		_, err := c.desk.SignIn(c.ctx, mesa.Origin{}, desk.SignInInput{Email: email, Password: right})
 		c.ok(err)
 		if locked := len(c.events(mesa.AccountLocked)); locked != 1 {
 			c.Errorf("%d locks recorded", locked)
@@ -103,13 +103,13 @@ func TestALockLastsFromTheFifthFailure(t *testing.T) {
 
 func TestAnUnknownAccountLooksLikeAWrongPassword(t *testing.T) {
 	onEach(t, func(c *counter) {
-		_, err := c.desk.SignIn(c.ctx, desk.Origin{RequestID: "req-1", Address: "192.0.2.7"}, desk.SignInInput{Email: "nadie@demo.mesa.pe", Password: "una clave muy larga"})
+		_, err := c.desk.SignIn(c.ctx, mesa.Origin{RequestID: "req-1", Address: "192.0.2.7"}, desk.SignInInput{Email: "nadie@demo.mesa.pe", Password: "una clave muy larga"})
 		e := c.fails(err, mesa.Unauthenticated)
 		if e.In("en") != "The e-mail or the password is wrong." || e.Field != "" {
 			c.Errorf("told %q about %q", e.In("en"), e.Field)
 		}
 		failed := c.events(mesa.SignInFailed)
-		if len(failed) != 1 || failed[0].ActorKind != mesa.ActorPublic || failed[0].ObjectID != "" || failed[0].RequestID != "req-1" || failed[0].Text != "n…@demo.mesa.pe 192.0.2.7" {
+		if len(failed) != 1 || failed[0].ActorKind != mesa.ActorPublic || failed[0].ObjectID != "" || failed[0].RequestID != "req-1" || failed[0].Address != "192.0.2.7" || failed[0].Text != "n…@demo.mesa.pe" {
 			c.Errorf("recorded %+v", failed)
 		}
 	})
@@ -324,7 +324,7 @@ func TestPasswordsOfOnesOwn(t *testing.T) {
 		const email, old = "mesa1@demo.mesa.pe", "una clave muy larga"
 		system := mesa.System(c.cat, "test")
 		c.ok(c.desk.SetPassword(c.ctx, system, email, old, true))
-		here, err := c.desk.SignIn(c.ctx, desk.Origin{}, desk.SignInInput{Email: email, Password: old})
+		here, err := c.desk.SignIn(c.ctx, mesa.Origin{}, desk.SignInInput{Email: email, Password: old})
 		c.ok(err)
 		there := c.token("mesa1")
 		by, err := c.db.Actor(c.ctx, here.Token)
@@ -347,7 +347,7 @@ func TestPasswordsOfOnesOwn(t *testing.T) {
 		if by.MustChangePassword {
 			c.Error("a password of one's own is not enough")
 		}
-		_, err = c.desk.SignIn(c.ctx, desk.Origin{}, desk.SignInInput{Email: email, Password: old})
+		_, err = c.desk.SignIn(c.ctx, mesa.Origin{}, desk.SignInInput{Email: email, Password: old})
 		c.fails(err, mesa.Unauthenticated)
 		for range 5 {
 			_ = c.desk.ChangePassword(c.ctx, by, desk.ChangePasswordInput{CurrentPassword: "adivinada", NewPassword: "kumbre-sol-tava-43"})

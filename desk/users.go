@@ -279,7 +279,7 @@ func (d *Desk) OpenSession(ctx context.Context, email string) (*SignedIn, error)
 	if err != nil {
 		return nil, err
 	}
-	return d.openSession(ctx, Origin{}, user, true)
+	return d.openSession(ctx, mesa.Origin{}, user, true)
 }
 
 // ClearCache notes that an operator wants everything that is kept to be forgotten; the event makes each process do so.

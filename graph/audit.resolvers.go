@@ -49,6 +49,14 @@ func (r *auditEntryResolver) RequestID(ctx context.Context, obj *mesa.Event) (*s
 	return given(obj.RequestID), nil
 }
 
+func (r *auditEntryResolver) Address(ctx context.Context, obj *mesa.Event) (*string, error) {
+	return given(obj.Address), nil
+}
+
+func (r *auditEntryResolver) Client(ctx context.Context, obj *mesa.Event) (*string, error) {
+	return given(obj.Client), nil
+}
+
 func (r *auditEntryResolver) Seal(ctx context.Context, obj *mesa.Event) (*mesa.Seal, error) {
 	return maybe(ctx, loadersOf(ctx).SealsByEvent, obj.Seq)
 }

@@ -10,10 +10,10 @@ import (
 
 // caller is who sent a request, or who opened a socket.
 type caller struct {
-	token     string
-	requestID string
-	isSocket  bool                     // asked anew for each operation: a socket outlives sign-outs and changes of rights
-	known     atomic.Pointer[identity] // the latest answer, nil until somebody asked
+	token    string
+	from     mesa.Origin
+	isSocket bool                     // asked anew for each operation: a socket outlives sign-outs and changes of rights
+	known    atomic.Pointer[identity] // the latest answer, nil until somebody asked
 }
 
 // identity is an actor, or why there is none.
@@ -38,8 +38,8 @@ type (
 
 // WithCaller makes ctx carry the token of a request. Who holds it is asked when it matters; a stranger or a bad token is not an error
 // yet: only fields that need somebody say so, so that signing in works with an old token in the header.
-func WithCaller(ctx context.Context, token, requestID string) context.Context {
-	return context.WithValue(ctx, callerKey{}, &caller{token: token, requestID: requestID})
+func WithCaller(ctx context.Context, token string, from mesa.Origin) context.Context {
+	return context.WithValue(ctx, callerKey{}, &caller{token: token, from: from})
 }
 
 // identify asks who holds the caller's token now.
@@ -49,7 +49,7 @@ func (r *Resolver) identify(ctx context.Context, c *caller) {
 	}
 	actor, err := r.DB.Actor(ctx, c.token)
 	if actor != nil {
-		actor.RequestID = c.requestID
+		actor.Origin = c.from
 	}
 	c.known.Store(&identity{actor, err})
 }
@@ -59,8 +59,8 @@ func (r *Resolver) identify(ctx context.Context, c *caller) {
 func actAs(ctx context.Context, actor *mesa.Actor, forOthersToo bool) context.Context {
 	before := callerOf(ctx)
 	own := *actor
-	own.RequestID, own.Impersonal = before.requestID, forOthersToo
-	c := &caller{token: before.token, requestID: before.requestID}
+	own.Origin, own.Impersonal = before.from, forOthersToo
+	c := &caller{token: before.token, from: before.from}
 	c.known.Store(&identity{actor: &own})
 	return context.WithValue(ctx, callerKey{}, c)
 }

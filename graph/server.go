@@ -82,7 +82,7 @@ func (r *Resolver) prepare(p pipeline, schema graphql.ExecutableSchema, introspe
 // acts by it. Guard asks again for each operation.
 func (r *Resolver) authenticateSocket(ctx context.Context, payload map[string]any) (context.Context, error) {
 	before := callerOf(ctx)
-	c := &caller{token: before.token, requestID: before.requestID, isSocket: true}
+	c := &caller{token: before.token, from: before.from, isSocket: true}
 	for _, name := range []string{"Authorization", "authorization"} {
 		if header, _ := payload[name].(string); BearerToken(header) != "" {
 			c.token = BearerToken(header)
@@ -140,7 +140,7 @@ func (r *Resolver) withLoadersThen(ctx context.Context, token string, before *me
 		if err != nil {
 			actor = &mesa.Actor{Catalogue: before.Catalogue} // may nothing: the subscription is about to end
 		}
-		actor.RequestID = before.RequestID
+		actor.Origin = before.Origin
 		return r.loaders(ctx, r.DB.View(actor))
 	}))
 }

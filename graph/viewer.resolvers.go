@@ -18,7 +18,7 @@ func (r *mutationResolver) SignIn(ctx context.Context, input desk.SignInInput, c
 	if cookie && cookiesOf(ctx) == nil {
 		return nil, mesa.Invalid("cookie", "La cookie se pide por POST, sin flujo de eventos y con la cabecera X-Mesa-Client.")
 	}
-	in, err := r.Desk.SignIn(ctx, desk.Origin{RequestID: callerOf(ctx).requestID, Address: peerOf(ctx).address}, input)
+	in, err := r.Desk.SignIn(ctx, callerOf(ctx).from, input)
 	if err != nil {
 		return nil, err
 	}

@@ -23,13 +23,23 @@ type Actor struct {
 
 	Impersonal bool // sees only what everybody with the same rights sees, nothing that was given in person
 
-	RequestID string    // correlation id of the request, "" outside one
+	Origin              // of the request, empty outside one
 	SessionID SessionID // of the token that the request came with, "" outside one
 	ExpiresAt time.Time // end of that session
 
 	rights  map[Permission]right
 	visible []AreaID // areas whose participation makes a document visible
 }
+
+// Origin is where a request comes from, for the audit trail. What nobody knows is empty.
+type Origin struct {
+	RequestID string // correlation id, as in the log and in X-Request-Id
+	Address   string // IP address of the sender
+	Client    string // what the sender's program calls itself, its User-Agent; at most MaxClient bytes
+}
+
+// MaxClient bounds Origin.Client.
+const MaxClient = 200
 
 // ID names the actor in the audit trail: the id of a user or of an API key, "" for the system.
 func (a *Actor) ID() string {

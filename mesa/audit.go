@@ -27,6 +27,7 @@ type Seal struct {
 	EventID  EventID
 	PrevHash string `bun:",scanonly"` // hash of the seal before
 	Hash     string // 64 hexadecimal digits
+	Format   int    // of the entry that it was made from, see SealFormat
 	SealedAt time.Time
 }
 
@@ -68,8 +69,12 @@ func (c ChainEnd) Extend(canonical []byte) ChainEnd {
 	return ChainEnd{Seq: c.Seq + 1, Hash: hex.EncodeToString(h.Sum(nil))}
 }
 
-// Seal is the end of the chain with an event more.
-func (c ChainEnd) Seal(e *Event) ChainEnd { return c.Extend(e.Canonical(c.Seq + 1)) }
+// SealFormat is the format of the canonical form in which entries are sealed now. In format 1 it has no address and no client, whether the
+// event has or not: what one process writes another may seal that knows nothing of them, amid an upgrade.
+const SealFormat = 2
+
+// Seal is the end of the chain with an event more, in a format.
+func (c ChainEnd) Seal(e *Event, format int) ChainEnd { return c.Extend(e.Canonical(c.Seq+1, format)) }
 
 // AuditFaultReason is how a chain is broken.
 type AuditFaultReason string
@@ -132,14 +137,19 @@ func (r *AuditFaultReason) UnmarshalGQL(v any) error { return readEnum(v, r, Aud
 // canonicalTime is how instants are written: UTC, always with microseconds.
 const canonicalTime = "2006-01-02T15:04:05.000000Z"
 
-// Canonical is the event as the entry seq of the audit trail, in the one form in which it can be written: JSON as RFC 8785 has it. What
+// Canonical is the event as the entry seq of the audit trail, in the one form in which a format can write it: JSON as RFC 8785 has it. What
 // has no value is left out. It does not depend on the database.
-func (e *Event) Canonical(seq int64) []byte {
+func (e *Event) Canonical(seq int64, format int) []byte {
+	address, client := e.Address, e.Client
+	if format < SealFormat {
+		address, client = "", ""
+	}
 	b := make([]byte, 0, 512)
 	b = append(b, '{')
 	b = appendMember(b, "actorId", e.ActorID)
 	b = appendMember(b, "actorKind", string(e.ActorKind))
 	b = appendMember(b, "actorName", e.ActorName)
+	b = appendMember(b, "address", address)
 	b = append(b, `"areaIds":[`...)
 	for i, id := range e.AreaIDs {
 		if i > 0 {
@@ -153,6 +163,7 @@ func (e *Event) Canonical(seq int64) []byte {
 		b = append(b, `"changes":`...)
 		b = append(appendChanges(b, e.Changes), ',')
 	}
+	b = appendMember(b, "client", client)
 	b = appendMember(b, "derivationId", string(e.DerivationID))
 	b = appendMember(b, "documentId", string(e.DocumentID))
 	b = appendMember(b, "id", string(e.ID))

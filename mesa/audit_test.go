@@ -29,12 +29,21 @@ func TestTheCanonicalFormStays(t *testing.T) {
 		ActorKind: mesa.ActorUser, ActorID: "usr_1", ActorName: "Ana Ñahui", DocumentID: "doc_1", AreaIDs: []mesa.AreaID{"are_1", "are_2"}, Text: "Se corrigió",
 		Changes: map[string]mesa.Change{"notes": {After: "a \"b\"\n<c>"}, "folios": {Before: 3, After: 12.0}},
 	}
-	if got := string(e.Canonical(7)); got != canonical {
-		t.Errorf("canonical form:\n%s\nwant\n%s", got, canonical)
+	withOrigin := strings.NewReplacer(`"areaIds"`, `"address":"2001:db8::7","areaIds"`, `"documentId"`, `"client":"Mesa/1","documentId"`).Replace(canonical)
+	check := func(format int, want string) {
+		t.Helper()
+		if got := string(e.Canonical(7, format)); got != want {
+			t.Errorf("canonical form %d:\n%s\nwant\n%s", format, got, want)
+		}
 	}
-	if got := (mesa.ChainEnd{Seq: 6, Hash: prev}).Seal(e); got != (mesa.ChainEnd{Seq: 7, Hash: hash}) {
+	check(1, canonical)
+	check(2, canonical)
+	if got := (mesa.ChainEnd{Seq: 6, Hash: prev}).Seal(e, 1); got != (mesa.ChainEnd{Seq: 7, Hash: hash}) {
 		t.Errorf("sealed as %+v", got)
 	}
+	e.Address, e.Client = "2001:db8::7", "Mesa/1"
+	check(1, canonical)
+	check(2, withOrigin)
 }
 
 // The examples of RFC 8785, 3.2.2 and 3.2.3, and what JSON allows beside.
@@ -67,11 +76,12 @@ func TestTheCanonicalFormIsOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := func(name string) string { return strings.ToValidUTF8(rapid.String().Draw(t, name), "x") }
 		e := &mesa.Event{ID: "evt_1", At: time.UnixMicro(rapid.Int64Range(0, 4e15).Draw(t, "at")), Type: "t", ActorName: text("name"), Text: text("text"), Reason: mesa.Text(text("reason")),
+			Address: text("address"), Client: text("client"),
 			AreaIDs: []mesa.AreaID{}, Changes: map[string]mesa.Change{}}
 		for range rapid.IntRange(0, 3).Draw(t, "fields") {
 			e.Changes[text("field")] = mesa.Change{Before: anyJSON().Draw(t, "before"), After: anyJSON().Draw(t, "after")}
 		}
-		canonical := e.Canonical(1)
+		canonical := e.Canonical(1, mesa.SealFormat)
 		var read struct {
 			At      time.Time
 			Text    string
@@ -85,8 +95,8 @@ func TestTheCanonicalFormIsOne(t *testing.T) {
 		}
 		stored, _ := json.MarshalIndent(e.Changes, " ", "\t") // with other spaces, and HTML escaped
 		again := *e
-		if again.Changes = nil; json.Unmarshal(stored, &again.Changes) != nil || !bytes.Equal(again.Canonical(1), canonical) {
-			t.Fatalf("read back it is\n%s, not\n%s", again.Canonical(1), canonical)
+		if again.Changes = nil; json.Unmarshal(stored, &again.Changes) != nil || !bytes.Equal(again.Canonical(1, mesa.SealFormat), canonical) {
+			t.Fatalf("read back it is\n%s, not\n%s", again.Canonical(1, mesa.SealFormat), canonical)
 		}
 		if twice, err := mesa.CanonicalJSON(canonical); err != nil || !bytes.Equal(twice, canonical) {
 			t.Fatalf("%s\nis not canonical, but\n%s", canonical, twice)
@@ -100,10 +110,10 @@ func exported(t *testing.T) (lines []string) {
 	end := mesa.ChainEnd{}
 	for i := range 5 {
 		e := &mesa.Event{ID: "evt_1", At: time.UnixMicro(int64(i)), Type: "t", Text: "Señor", AreaIDs: []mesa.AreaID{}}
-		line := mesa.AuditLine{Seq: end.Seq + 1, PrevHash: end.Known(), Entry: e.Canonical(end.Seq + 1)}
+		line := mesa.AuditLine{Seq: end.Seq + 1, PrevHash: end.Known(), Entry: e.Canonical(end.Seq+1, mesa.SealFormat)}
 		sum := sha256.Sum256(append([]byte(line.PrevHash), line.Entry...))
 		line.Hash = hex.EncodeToString(sum[:])
-		end = end.Seal(e)
+		end = end.Seal(e, mesa.SealFormat)
 		if end.Hash != line.Hash {
 			t.Fatalf("%s, want %s", end.Hash, line.Hash)
 		}

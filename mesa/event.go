@@ -118,6 +118,8 @@ type Event struct {
 	Reason       Text              `bun:",nullzero"`
 	Changes      map[string]Change `bun:",type:jsonb,nullzero"`
 	RequestID    string            `bun:",nullzero"`
+	Address      string            `bun:",nullzero"` // as the next one: see Origin
+	Client       string            `bun:",nullzero"`
 }
 
 // IsNode marks a type that node(id:) finds.
@@ -143,6 +145,6 @@ func (e *Event) Actor() *EventActor {
 func NewEvent(ids *IDs, by *Actor, at time.Time, typ EventType) *Event {
 	return &Event{
 		ID: ids.Event(at), At: at, Type: typ, ActorKind: by.Kind, ActorID: by.ID(), ActorName: by.Name,
-		AreaIDs: []AreaID{}, RequestID: by.RequestID,
+		AreaIDs: []AreaID{}, RequestID: by.RequestID, Address: by.Address, Client: by.Client,
 	}
 }

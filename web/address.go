@@ -5,14 +5,16 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/mesapartes/mesa/mesa"
 )
 
-// address is what a request is counted under when nobody is signed in: the address that it comes from, of which trusted proxies say who sent it
-// to them. What anybody else says in X-Forwarded-For is not believed. An IPv6 network of 64 bits is one address: it belongs to one customer.
-func (s *Server) address(r *http.Request) string {
+// sender is the address that a request comes from, of which trusted proxies say who sent it to them. What anybody else says in
+// X-Forwarded-For is not believed. It is not valid for a connection without an address.
+func (s *Server) sender(r *http.Request) netip.Addr {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return r.RemoteAddr
+		return netip.Addr{}
 	}
 	ip := from.Addr().Unmap()
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
@@ -23,11 +25,31 @@ func (s *Server) address(r *http.Request) string {
 		}
 		ip = before.Unmap()
 	}
-	if ip.Is6() {
-		network, _ := ip.WithZone("").Prefix(64)
+	return ip.WithZone("")
+}
+
+// address is what a request is counted under when nobody is signed in: where it comes from. An IPv6 network of 64 bits is one address: it
+// belongs to one customer.
+func (s *Server) address(r *http.Request) string {
+	ip := s.sender(r)
+	switch {
+	case !ip.IsValid():
+		return r.RemoteAddr
+	case ip.Is6():
+		network, _ := ip.Prefix(64)
 		return network.String()
 	}
 	return ip.String()
+}
+
+// origin is where a request comes from, for the audit trail.
+func (s *Server) origin(w http.ResponseWriter, r *http.Request) mesa.Origin {
+	from := mesa.Origin{RequestID: w.Header().Get("X-Request-Id"), Client: r.UserAgent()}
+	if ip := s.sender(r); ip.IsValid() {
+		from.Address = ip.String()
+	}
+	from.Client = strings.ToValidUTF8(from.Client[:min(len(from.Client), mesa.MaxClient)], "")
+	return from
 }
 
 func (s *Server) trusts(ip netip.Addr) bool {

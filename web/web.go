@@ -77,7 +77,7 @@ func (s *Server) graphql() http.Handler {
 		}
 		ctx := graph.WithLocale(r.Context(), r.Header.Get("Accept-Language"))
 		token, kept := s.credentials(w, r)
-		ctx = graph.WithCaller(ctx, token, w.Header().Get("X-Request-Id"))
+		ctx = graph.WithCaller(ctx, token, s.origin(w, r))
 		ctx = graph.WithCookies(ctx, kept)
 		w.Header().Add("Vary", "Accept, Accept-Language, Authorization, Cookie")
 		w.Header().Set("Cache-Control", "no-store")

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
@@ -187,11 +188,12 @@ func TestABodyIsLimited(t *testing.T) {
 	}
 }
 
-// What a person does is found by the id that their answer had.
-func TestTheRequestIDGoesIntoTheTrail(t *testing.T) {
+// What a person does is found by the id that their answer had, with the address and the program that it came from.
+func TestTheOriginOfARequestGoesIntoTheTrail(t *testing.T) {
 	testkit.EachClone(t, "base", prepare, func(t *testing.T, url string) {
 		t.Parallel()
 		s, server, database := serving(t, url)
+		s.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 		cat, err := database.Catalogue(t.Context(), 0)
 		if err != nil {
 			t.Fatal(err)
@@ -211,12 +213,14 @@ func TestTheRequestIDGoesIntoTheTrail(t *testing.T) {
 		req, _ := http.NewRequestWithContext(t.Context(), "POST", server.URL+"/graphql", strings.NewReader(`{"query": "mutation { signOut { ok } }"}`))
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "bearer "+session.Token) // the scheme in any case
+		req.Header.Set("X-Forwarded-For", "203.0.113.9, 2001:db8::7")
+		req.Header.Set("User-Agent", strings.Repeat("x", mesa.MaxClient-1)+"ñ") // cut within a letter
 		res, err = server.Client().Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		res.Body.Close()
-		found := false
+		want, found := mesa.Origin{RequestID: res.Header.Get("X-Request-Id"), Address: "2001:db8::7", Client: strings.Repeat("x", mesa.MaxClient-1)}, false
 		testkit.Certain(t, database)
 		for at := (db.Tail{}); ; {
 			events, err := database.EventsAfter(t.Context(), at, 100)
@@ -228,11 +232,11 @@ func TestTheRequestIDGoesIntoTheTrail(t *testing.T) {
 			}
 			for _, e := range events {
 				at = db.Tail{Tx: e.Tx, Seq: e.Seq}
-				found = found || e.RequestID == res.Header.Get("X-Request-Id")
+				found = found || mesa.Origin{RequestID: e.RequestID, Address: e.Address, Client: e.Client} == want
 			}
 		}
 		if !found {
-			t.Errorf("no event has the request id %s", res.Header.Get("X-Request-Id"))
+			t.Errorf("no event comes from %+v", want)
 		}
 	})
 }

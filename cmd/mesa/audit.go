@@ -32,7 +32,7 @@ func (c *exportAuditCmd) Run(out *streams, s *settings) error {
 		encoder := json.NewEncoder(w)
 		encoder.SetEscapeHTML(false)
 		err := st.EachSealed(out.ctx, c.From, c.To, func(e db.SealedEvent) error {
-			return encoder.Encode(mesa.AuditLine{Seq: e.Seal.Seq, PrevHash: e.Seal.PrevHash, Hash: e.Seal.Hash, Entry: e.Event.Canonical(e.Seal.Seq)})
+			return encoder.Encode(mesa.AuditLine{Seq: e.Seal.Seq, PrevHash: e.Seal.PrevHash, Hash: e.Seal.Hash, Entry: e.Event.Canonical(e.Seal.Seq, e.Seal.Format)})
 		})
 		if err != nil {
 			return err

@@ -188,8 +188,10 @@ type ComplexityRoot struct {
 	AuditEntry struct {
 		Actor        func(childComplexity int) int
 		ActorID      func(childComplexity int) int
+		Address      func(childComplexity int) int
 		At           func(childComplexity int) int
 		Changes      func(childComplexity int) int
+		Client       func(childComplexity int) int
 		DerivationID func(childComplexity int) int
 		Document     func(childComplexity int) int
 		DocumentID   func(childComplexity int) int
@@ -1649,6 +1651,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditEntry.ActorID(childComplexity), true
+	case "AuditEntry.address":
+		if e.ComplexityRoot.AuditEntry.Address == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Address(childComplexity), true
 	case "AuditEntry.at":
 		if e.ComplexityRoot.AuditEntry.At == nil {
 			break
@@ -1661,6 +1669,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditEntry.Changes(childComplexity), true
+	case "AuditEntry.client":
+		if e.ComplexityRoot.AuditEntry.Client == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Client(childComplexity), true
 	case "AuditEntry.derivationId":
 		if e.ComplexityRoot.AuditEntry.DerivationID == nil {
 			break
@@ -6457,6 +6471,10 @@ type AuditEntry @staff {
   changes: [AuditChange!]
   "Request that led to it, as in the log."
   requestId: String @goField(forceResolver: true)
+  "IP address that the request came from; null when there was no request, and before this was noted."
+  address: String @goField(forceResolver: true)
+  "What the sender's program calls itself (User-Agent), at most 200 bytes; null when it says nothing."
+  client: String @goField(forceResolver: true)
   "Its place in the chain; null while it has none, which is for some seconds."
   seal: AuditSeal
 }
@@ -10100,6 +10118,10 @@ func (ec *executionContext) childFields_AuditEntry(ctx context.Context, field gr
 		return ec.fieldContext_AuditEntry_changes(ctx, field)
 	case "requestId":
 		return ec.fieldContext_AuditEntry_requestId(ctx, field)
+	case "address":
+		return ec.fieldContext_AuditEntry_address(ctx, field)
+	case "client":
+		return ec.fieldContext_AuditEntry_client(ctx, field)
 	case "seal":
 		return ec.fieldContext_AuditEntry_seal(ctx, field)
 	}

@@ -27,10 +27,11 @@ func newSendJob(m *mesa.ExchangeMessage, to *mesa.Integration, by mesa.UserID) d
 
 // SendDocumentInput says which document goes where.
 type SendDocumentInput struct {
-	DocumentID      mesa.DocumentID
-	IntegrationID   mesa.IntegrationID
-	ExpectedVersion *int
-	IdempotencyKey  *string
+	DocumentID        mesa.DocumentID
+	IntegrationID     mesa.IntegrationID
+	AllowConfidential bool `json:",omitempty"` // not in the hash of inputs of before
+	ExpectedVersion   *int
+	IdempotencyKey    *string
 }
 
 // Send puts a document on its way to another institution. One that is on its way there, or has arrived, is not sent again: its message comes
@@ -71,7 +72,7 @@ func (d *Desk) send(ctx context.Context, tx *db.Tx, by *mesa.Actor, in SendDocum
 	if err != nil {
 		return nil, err
 	}
-	if err := mesa.CheckSendable(f.Doc, to); err != nil {
+	if err := mesa.CheckSendable(f.Doc, to, in.AllowConfidential); err != nil {
 		return nil, err
 	}
 	m := mesa.NewMessage(by, tx.Now(), tx.IDs(), f.Doc, to)

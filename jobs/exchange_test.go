@@ -319,6 +319,38 @@ func TestAnOlderNeighbourGetsWhatItKnows(t *testing.T) {
 	})
 }
 
+// A confidential document goes only where who sends it says that this is meant, arrives as one, and the audit trail knows.
+func TestAConfidentialDocumentIsSentOnPurpose(t *testing.T) {
+	onOffice(t, func(o *office) {
+		o.neighbour.answers(stands("SUBMITTED"))
+		o.work(quick)
+		session, err := o.desk.OpenSession(o.Context(), "jefe.mesa@demo.mesa.pe")
+		o.ok(err)
+		head := session.Actor
+		in := letter(head)
+		in.Confidentiality = mesa.Confidential
+		doc, err := o.desk.Register(o.Context(), head, in)
+		o.ok(err)
+		send := desk.SendDocumentInput{DocumentID: doc.ID, IntegrationID: o.to.ID}
+		if _, err := o.desk.Send(o.Context(), head, send); mesa.CodeOf(err) != mesa.ValidationFailed {
+			o.Errorf("without a word: %v", err)
+		}
+		send.AllowConfidential = true
+		m, err := o.desk.Send(o.Context(), head, send)
+		o.ok(err)
+		o.ended(m.JobID)
+		if m = o.message(m); m.State != mesa.MessageDelivered {
+			o.Errorf("%+v", m)
+		}
+		if asked := o.neighbour.requests(); len(asked) != 1 || !strings.Contains(asked[0], `"confidentiality":"CONFIDENTIAL"`) {
+			o.Errorf("sent %q", asked)
+		}
+		if queued := o.happened(mesa.ExchangeQueued, 1); len(queued) != 1 || queued[0].Changes["allowConfidential"].After != true {
+			o.Errorf("noted %+v", queued)
+		}
+	})
+}
+
 func TestTheKeyIsInNoLog(t *testing.T) {
 	onOffice(t, func(o *office) {
 		o.neighbour.answers(func(w http.ResponseWriter, r *http.Request) {

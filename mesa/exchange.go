@@ -201,11 +201,12 @@ func ExchangeRetryAfter(failures int, jitter float64) time.Duration {
 	return time.Duration(float64(wait) * (0.8 + 0.4*jitter))
 }
 
-// CheckSendable says why a document cannot be sent to another institution now, nil when it can.
-func CheckSendable(doc *Document, to *Integration) error {
+// CheckSendable says why a document cannot be sent to another institution now, nil when it can. A confidential one is sent only by who says
+// that this is meant.
+func CheckSendable(doc *Document, to *Integration, evenConfidential bool) error {
 	switch {
-	case doc.Confidentiality == Confidential:
-		return Invalid("documentId", "Un expediente confidencial no se envía a otra entidad.")
+	case doc.Confidentiality == Confidential && !evenConfidential:
+		return Invalid("allowConfidential", "El expediente es confidencial: indique expresamente que se envía así.")
 	case doc.State.IsClosed():
 		return Fail(DocumentClosed, "documentId", "El expediente está cerrado y ya no cambia.")
 	case doc.State == Submitted || doc.State == Observed:
@@ -352,6 +353,10 @@ func (m *ExchangeMessage) Event(ids *IDs, by *Actor, at time.Time, what EventTyp
 	e.DocumentID, e.ObjectID = m.DocumentID, string(m.ID)
 	e.Text = exchangeTexts[what] + " " + to.Name
 	switch what {
+	case ExchangeQueued:
+		if m.Payload.Confidentiality == Confidential {
+			e.Changes = map[string]Change{"allowConfidential": {After: true}}
+		}
 	case ExchangeRegistered:
 		e.Text += ": " + string(m.RemoteNumber)
 	case ExchangeRejected, ExchangeObserved:

@@ -149,8 +149,15 @@ func TestWhatCanBeSent(t *testing.T) {
 		doc := &mesa.Document{State: mesa.Registered, Confidentiality: mesa.Public}
 		to := &mesa.Integration{IsActive: true, CanSend: true, SealedCredentials: "v1:…"}
 		c.with(doc, to)
-		if got := mesa.CodeOf(mesa.CheckSendable(doc, to)); got != c.want {
+		if got := mesa.CodeOf(mesa.CheckSendable(doc, to, false)); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+		want := c.want
+		if doc.Confidentiality == mesa.Confidential {
+			want = ""
+		}
+		if got := mesa.CodeOf(mesa.CheckSendable(doc, to, true)); got != want {
+			t.Errorf("%s, even if it is confidential: %q, want %q", c.name, got, want)
 		}
 	}
 }

@@ -102,7 +102,7 @@ var english = map[string]string{
 	"Indique al menos una mesa de partes.":                                                                    "Name at least one desk.",
 	"El vencimiento debe ser futuro.":                                                                         "The expiry must lie in the future.",
 	"El secreto anterior puede valer de 0 a %d horas más.":                                                    "The secret before can hold for 0 to %d hours more.",
-	"Un expediente confidencial no se envía a otra entidad.":                                                  "A confidential document is not sent to another institution.",
+	"El expediente es confidencial: indique expresamente que se envía así.":                                   "The document is confidential: say expressly that it is to be sent as such.",
 	"La integración no está activa para enviar.":                                                              "The integration is not active for sending.",
 	"La integración no tiene la clave de la otra entidad.":                                                    "The integration lacks the other institution's key.",
 	"El código lleva de 2 a 30 letras mayúsculas, dígitos, guiones o guiones bajos.":                          "A code is made of 2 to 30 capital letters, digits, hyphens or underscores.",

@@ -2249,7 +2249,11 @@ func (ec *executionContext) unmarshalInputSendDocumentInput(ctx context.Context,
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"documentId", "integrationId", "expectedVersion", "idempotencyKey"}
+	if _, present := asMap["allowConfidential"]; !present {
+		asMap["allowConfidential"] = false
+	}
+
+	fieldsInOrder := [...]string{"documentId", "integrationId", "allowConfidential", "expectedVersion", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2270,6 +2274,13 @@ func (ec *executionContext) unmarshalInputSendDocumentInput(ctx context.Context,
 				return it, err
 			}
 			it.IntegrationID = data
+		case "allowConfidential":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("allowConfidential"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AllowConfidential = data
 		case "expectedVersion":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
 			data, err := ec.unmarshalOInt2ᚖint(ctx, v)

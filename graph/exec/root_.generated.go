@@ -8376,6 +8376,8 @@ input SendDocumentInput {
   documentId: ID!
   "The institution."
   integrationId: ID!
+  "Send it although it is CONFIDENTIAL, which the audit trail notes; without this such a document is refused. Over there it is CONFIDENTIAL, too."
+  allowConfidential: Boolean! = false
   "Refuse when the document has another version."
   expectedVersion: Int
   "1 to 128 characters, remembered for 24 h."

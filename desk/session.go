@@ -65,10 +65,10 @@ func (d *Desk) openSession(ctx context.Context, from mesa.Origin, user *mesa.Use
 
 // Refresh renews a session: it has another token from now on, and the next refresh token. Each works once. One that comes again was taken
 // from somebody, so the whole session ends, which is recorded.
-func (d *Desk) Refresh(ctx context.Context, token string) (*SignedIn, error) {
+func (d *Desk) Refresh(ctx context.Context, from mesa.Origin, token string) (*SignedIn, error) {
 	in, stolen := &SignedIn{}, false
 	err := d.db.InTx(ctx, func(tx *db.Tx) (err error) {
-		stolen, err = in.renew(ctx, tx, db.TokenHash(token))
+		stolen, err = in.renew(ctx, tx, from, db.TokenHash(token))
 		return err
 	})
 	if err == nil && stolen {
@@ -80,15 +80,16 @@ func (d *Desk) Refresh(ctx context.Context, token string) (*SignedIn, error) {
 	if err != nil {
 		return nil, err
 	}
+	in.Actor.Origin = from
 	return in, nil
 }
 
-func (in *SignedIn) renew(ctx context.Context, tx *db.Tx, hash []byte) (stolen bool, err error) {
+func (in *SignedIn) renew(ctx context.Context, tx *db.Tx, from mesa.Origin, hash []byte) (stolen bool, err error) {
 	token, session, user, err := tx.Renewal(ctx, hash)
 	if err != nil {
 		return false, err
 	}
-	now, by := tx.Now(), &mesa.Actor{Kind: mesa.ActorUser, UserID: user.ID, Name: user.FullName}
+	now, by := tx.Now(), &mesa.Actor{Kind: mesa.ActorUser, UserID: user.ID, Name: user.FullName, Origin: from}
 	stolen, err = token.Use(now, session, user)
 	switch {
 	case err != nil:

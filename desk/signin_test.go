@@ -251,7 +251,7 @@ func TestSessionsAreRenewedAndTheftEndsThem(t *testing.T) {
 			c.clock.advance(6 * 24 * time.Hour) // the token is long over, the session is not
 			c.signedOut(in.Token)
 			before := in.Token
-			in, err = c.desk.Refresh(c.ctx, in.RefreshToken)
+			in, err = c.desk.Refresh(c.ctx, mesa.Origin{}, in.RefreshToken)
 			c.ok(err)
 			by, err := c.db.Actor(c.ctx, in.Token)
 			c.ok(err)
@@ -261,25 +261,25 @@ func TestSessionsAreRenewedAndTheftEndsThem(t *testing.T) {
 			c.signedOut(before)
 		}
 		c.signedOut(in.RefreshToken) // it renews and nothing else
-		early, err := c.desk.Refresh(c.ctx, in.RefreshToken)
+		early, err := c.desk.Refresh(c.ctx, mesa.Origin{}, in.RefreshToken)
 		c.ok(err)
 		c.signedOut(in.Token) // the old one ends although its hour is not over
-		_, err = c.desk.Refresh(c.ctx, in.RefreshToken)
+		_, err = c.desk.Refresh(c.ctx, mesa.Origin{Address: "192.0.2.66"}, in.RefreshToken)
 		c.fails(err, mesa.Unauthenticated)
 		c.signedOut(early.Token)
-		_, err = c.desk.Refresh(c.ctx, early.RefreshToken)
+		_, err = c.desk.Refresh(c.ctx, mesa.Origin{}, early.RefreshToken)
 		c.fails(err, mesa.Unauthenticated)
-		if reused := c.events(mesa.RefreshTokenReused); len(reused) != 1 || reused[0].ObjectID != string(in.Actor.SessionID) || reused[0].ActorID != string(c.user("mesa1")) {
+		if reused := c.events(mesa.RefreshTokenReused); len(reused) != 1 || reused[0].ObjectID != string(in.Actor.SessionID) || reused[0].ActorID != string(c.user("mesa1")) || reused[0].Address != "192.0.2.66" {
 			c.Errorf("recorded %+v", reused)
 		}
 		for _, never := range []string{"", "mesar_invented", elsewhere} {
-			_, err = c.desk.Refresh(c.ctx, never)
+			_, err = c.desk.Refresh(c.ctx, mesa.Origin{}, never)
 			c.fails(err, mesa.Unauthenticated)
 		}
 		late, err := c.desk.OpenSession(c.ctx, "mesa1@demo.mesa.pe")
 		c.ok(err)
 		c.clock.advance(7 * 24 * time.Hour)
-		_, err = c.desk.Refresh(c.ctx, late.RefreshToken)
+		_, err = c.desk.Refresh(c.ctx, mesa.Origin{}, late.RefreshToken)
 		c.fails(err, mesa.Unauthenticated)
 		c.clock.advance(time.Second)
 		n, err := c.db.ForgetRefreshTokens(c.ctx, 100)
@@ -287,7 +287,7 @@ func TestSessionsAreRenewedAndTheftEndsThem(t *testing.T) {
 		if n < 6 {
 			c.Errorf("%d tokens forgotten", n)
 		}
-		_, err = c.desk.Refresh(c.ctx, first.RefreshToken)
+		_, err = c.desk.Refresh(c.ctx, mesa.Origin{}, first.RefreshToken)
 		c.fails(err, mesa.Unauthenticated)
 	})
 }
@@ -302,7 +302,7 @@ func TestOneOfManyRefreshes(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				if next, err := c.desk.Refresh(c.ctx, in.RefreshToken); err == nil {
+				if next, err := c.desk.Refresh(c.ctx, mesa.Origin{}, in.RefreshToken); err == nil {
 					mu.Lock()
 					renewed = append(renewed, next)
 					mu.Unlock()
@@ -359,7 +359,7 @@ func TestPasswordsOfOnesOwn(t *testing.T) {
 		c.fails(err, mesa.RateLimited) // a session that was found open guesses no faster than a stranger
 		c.ok(c.desk.SignOutOfAll(c.ctx, by))
 		c.signedOut(here.Token)
-		_, err = c.desk.Refresh(c.ctx, here.RefreshToken)
+		_, err = c.desk.Refresh(c.ctx, mesa.Origin{}, here.RefreshToken)
 		c.fails(err, mesa.Unauthenticated)
 	})
 }

@@ -61,7 +61,7 @@ func (r *Resolver) refresh(ctx context.Context, token string) (*model.SignInPayl
 		}
 		token = c.Refresh
 	}
-	in, err := r.Desk.Refresh(ctx, token)
+	in, err := r.Desk.Refresh(ctx, callerOf(ctx).from, token)
 	if err != nil {
 		if cookie && mesa.CodeOf(err) == mesa.Unauthenticated {
 			c.forget()

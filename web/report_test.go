@@ -145,6 +145,9 @@ func (c *counter) downloads() (n int) {
 	for _, e := range events {
 		if e.Type == mesa.ReportFetched && e.ObjectID == string(c.run.ID) {
 			n++
+			if e.Address == "" || e.RequestID == "" {
+				c.Errorf("it is not noted where from: %+v", e)
+			}
 		}
 	}
 	return n

@@ -306,7 +306,12 @@ func (f *Figures) AttentionHours(ctx context.Context) (*mesa.Spread, error) {
 	return new(hours.Spread(10)), err
 }
 
-// Areas are the areas that had legs and that the actor may look at, the busiest first.
+// EveryArea are the areas that had legs and that the actor may look at, the busiest first.
+func (f *Figures) EveryArea(ctx context.Context) ([]*mesa.AreaStatistics, error) {
+	return f.areas.get(ctx, f.readAreas)
+}
+
+// Areas are the first of EveryArea.
 func (f *Figures) Areas(ctx context.Context, first *int) ([]*mesa.AreaStatistics, error) {
 	n := DefaultAreas
 	if first != nil {
@@ -318,13 +323,13 @@ func (f *Figures) Areas(ctx context.Context, first *int) ([]*mesa.AreaStatistics
 	case n > MaxAreas:
 		return nil, mesa.Fail(mesa.LimitExceeded, "first", "Se admiten %d elementos como máximo.", MaxAreas).With("limit", MaxAreas)
 	}
-	areas, err := f.areas.get(ctx, f.readAreas)
+	areas, err := f.EveryArea(ctx)
 	return areas[:min(n, len(areas))], err
 }
 
 // TopArea is the area that attended most legs, nil when none attended any.
 func (f *Figures) TopArea(ctx context.Context) (*mesa.AreaStatistics, error) {
-	areas, err := f.areas.get(ctx, f.readAreas)
+	areas, err := f.EveryArea(ctx)
 	return f.v.cat.TopArea(areas), err
 }
 

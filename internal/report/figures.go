@@ -119,8 +119,7 @@ func (b *builder) areaTable(key, title string, chart []int, columns []sheet.Colu
 	if err != nil {
 		return err
 	}
-	most := db.MaxAreas
-	areas, err := f.Areas(b.ctx, &most)
+	areas, err := f.EveryArea(b.ctx)
 	if err != nil {
 		return err
 	}

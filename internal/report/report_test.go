@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mesapartes/mesa/db"
+	"github.com/mesapartes/mesa/desk"
 	"github.com/mesapartes/mesa/internal/report"
 	"github.com/mesapartes/mesa/internal/sheet"
 	"github.com/mesapartes/mesa/mesa"
@@ -25,6 +26,29 @@ func must[T any](value T, err error) T {
 		panic(err)
 	}
 	return value
+}
+
+// An institution of more areas than statistics list finds them all in its reports.
+func TestReportsHaveEveryArea(t *testing.T) {
+	onEach(t, none, func(a *archive) {
+		ctx, admin := a.Context(), a.actor("admin")
+		targets := make([]mesa.DerivationTargetInput, db.MaxAreas+10)
+		for i := range targets {
+			area, err := a.desk.CreateArea(ctx, admin, desk.CreateAreaInput{Code: fmt.Sprintf("UNIDAD%d", i), Name: fmt.Sprintf("Unidad %d", i)})
+			a.ok(err)
+			targets[i] = mesa.DerivationTargetInput{AreaID: area.ID, Instructions: "Para su atención"}
+		}
+		head := a.actor("jefe.mesa")
+		for some := range slices.Chunk(targets, 20) {
+			doc := a.register(mesa.Public, "", mesa.Date(0))
+			_, _, err := a.desk.Derive(ctx, head, desk.DeriveDocumentInput{DocumentID: doc.ID, Targets: some})
+			a.ok(err)
+		}
+		byArea, _ := a.build("auditor", mesa.ByArea, quarter)
+		if n := len(byArea.Tables[0].Rows); n != len(targets) {
+			a.Errorf("%d areas of %d", n, len(targets))
+		}
+	})
 }
 
 func TestFiguresAreThoseOfStatistics(t *testing.T) {
@@ -59,8 +83,7 @@ func TestFiguresAreThoseOfStatistics(t *testing.T) {
 			same("the sum of "+table.Title, counted, must(f.Received(ctx)))
 		}
 
-		most := db.MaxAreas
-		areas := must(f.Areas(ctx, &most))
+		areas := must(f.EveryArea(ctx))
 		byArea, _ := a.build("auditor", mesa.ByArea, quarter)
 		times, _ := a.build("auditor", mesa.AttentionTimes, quarter)
 		made, _ := a.build("auditor", mesa.AreaProductivity, quarter)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -103,7 +102,7 @@ func (c *cacheStatsCmd) askServer(ctx context.Context, s *settings, st *store) (
 		}
 		Errors []struct{ Message string }
 	}
-	err = withSession(ctx, st, d, admin, func(token string) error { return askOver(ctx, c.URL+"/graphql", token, statsQuery, &answer) })
+	err = withSession(ctx, st, d, admin, func(token string) error { return ask(ctx, c.URL+"/graphql", token, statsQuery, &answer) })
 	if err != nil {
 		return nil, err
 	}
@@ -152,22 +151,11 @@ func administrator(ctx context.Context, st *store) (string, error) {
 	return "", errors.New("there is no active administrator: mesa user create --role ADMIN")
 }
 
-// askOver asks a server over HTTP.
-func askOver(ctx context.Context, url, token, query string, into any) error {
+// ask asks a server over HTTP.
+func ask(ctx context.Context, url, token, text string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	body, err := json.Marshal(map[string]string{"query": query})
-	if err != nil {
-		return err
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Authorization", "Bearer "+token)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	res, err := client.Do(r)
+	res, err := send(ctx, http.MethodPost, url, token, "application/json", query(text))
 	if err != nil {
 		return fmt.Errorf("no server answers (--url or MESA_URL says where it is): %w", err)
 	}

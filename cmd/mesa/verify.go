@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -143,7 +142,7 @@ func (a *askedServer) ready(ctx context.Context) verify.Result {
 		return verify.Skipped("not asked (--url or MESA_URL says where one has to be)")
 	}
 	began := time.Now()
-	res, err := a.do(ctx, http.MethodGet, "/readyz", "", nil)
+	res, err := send(ctx, http.MethodGet, a.url+"/readyz", "", "*/*", nil)
 	if err != nil {
 		return verify.Failed(startServer, err)
 	}
@@ -193,11 +192,7 @@ var errTrustedOnly = errors.New("the server runs trusted documents only (MESA_DO
 
 // firstEvent reads a stream until there is data.
 func (a *askedServer) firstEvent(ctx context.Context, token, subscription string) error {
-	body, err := json.Marshal(map[string]string{"query": subscription})
-	if err != nil {
-		return err
-	}
-	res, err := a.do(ctx, http.MethodPost, "/graphql", token, body)
+	res, err := send(ctx, http.MethodPost, a.url+"/graphql", token, "text/event-stream", query(subscription))
 	if err != nil {
 		return err
 	}
@@ -212,17 +207,4 @@ func (a *askedServer) firstEvent(ctx context.Context, token, subscription string
 		}
 	}
 	return fmt.Errorf("no event: %s", res.Status)
-}
-
-func (a *askedServer) do(ctx context.Context, method, path, token string, body []byte) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, method, a.url+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-		r.Header.Set("Accept", "text/event-stream")
-		r.Header.Set("Content-Type", "application/json")
-	}
-	return (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
 }

@@ -246,6 +246,9 @@ func TestSessionsAreRenewedAndTheftEndsThem(t *testing.T) {
 	onEach(t, func(c *counter) {
 		in, err := c.desk.OpenSession(c.ctx, "mesa1@demo.mesa.pe")
 		c.ok(err)
+		if opened := c.events(mesa.SignedIn); len(opened) == 0 || opened[len(opened)-1].Client != "mesa (command line)" || opened[len(opened)-1].Address != "" {
+			c.Errorf("recorded %+v", opened)
+		}
 		first, elsewhere := in, c.token("mesa1")
 		for range 3 {
 			c.clock.advance(6 * 24 * time.Hour) // the token is long over, the session is not

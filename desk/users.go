@@ -273,13 +273,16 @@ func keepAnAdmin(ctx context.Context, tx *db.Tx, by *mesa.Actor, user mesa.UserI
 	return err
 }
 
+// operatorsClient is what the audit trail has for a client where no request came in.
+const operatorsClient = "mesa (command line)"
+
 // OpenSession opens a session for an account without its password, for the operator's scripts. NotFound when there is no such account.
 func (d *Desk) OpenSession(ctx context.Context, email string) (*SignedIn, error) {
 	user, err := d.db.UserByEmail(ctx, strings.ToLower(line(email)))
 	if err != nil {
 		return nil, err
 	}
-	return d.openSession(ctx, mesa.Origin{}, user, true)
+	return d.openSession(ctx, mesa.Origin{Client: operatorsClient}, user, true)
 }
 
 // ClearCache notes that an operator wants everything that is kept to be forgotten; the event makes each process do so.

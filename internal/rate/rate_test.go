@@ -265,7 +265,7 @@ func TestASilentRedisCostsNothing(t *testing.T) {
 	for i := range 10_000 {
 		l.Spend("user", fmt.Sprint(i%100), 1)
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 30*time.Second { // each would wait for half a second
 		t.Errorf("10,000 took %v", took)
 	}
 }

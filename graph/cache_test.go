@@ -99,7 +99,8 @@ func (w *world) send(r *http.Request, token string) reply {
 func TestAnAnswerIsKept(t *testing.T) {
 	eachHistory(t, func(t *testing.T, url string) {
 		t.Parallel()
-		w := caching(t, url, newClock(), cache.Options{})
+		clock := newClock()
+		w := caching(t, url, clock, cache.Options{Now: clock.now})
 		token := w.token("jefe.mesa")
 		for _, c := range []struct {
 			name, query string

@@ -131,7 +131,7 @@ func (n *node) warm() {
 // until asks again and again, without a rest, whether something has come about.
 func until(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !is() {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)

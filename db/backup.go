@@ -296,9 +296,12 @@ func (db *DB) tryRestore(ctx context.Context, r Restoring, load func(*Loader) er
 	return err
 }
 
-// alone waits until nobody else uses the database, for a second: the server may still be taking leave of those that have just ended.
+// leaveTaking is how long a busy server may take to notice that a client has gone.
+const leaveTaking = 5 * time.Second
+
+// alone waits until nobody else uses the database, for a few seconds: the server may still be taking leave of those that have just ended.
 func (db *DB) alone(ctx context.Context, conn bun.Conn) error {
-	for deadline := time.Now().Add(time.Second); ; {
+	for deadline := time.Now().Add(leaveTaking); ; {
 		var others int
 		if err := conn.NewRaw(db.dialect.others()).Scan(ctx, &others); err != nil {
 			return fmt.Errorf("look for other processes: %w", err)

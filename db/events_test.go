@@ -82,7 +82,7 @@ func TestFollowersMissNothing(t *testing.T) {
 			}
 		}()
 		want := writers*each - each/2
-		seen, deadline := map[string]int{}, time.Now().Add(30*time.Second)
+		seen, deadline := map[string]int{}, time.Now().Add(2*time.Minute)
 		for len(seen) < want && time.Now().Before(deadline) {
 			events, err := other.EventsAfter(ctx, place, 5)
 			if err != nil {
@@ -115,7 +115,7 @@ func TestFollowersMissNothing(t *testing.T) {
 // settled waits until so many events are complete (transactions of other tests' databases hold the horizon back) and returns the end.
 func settled(t *testing.T, database *db.DB, n int) db.Tail {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		events, err := database.EventsAfter(t.Context(), db.Tail{}, n+1)
 		if err != nil {
 			t.Fatal(err)

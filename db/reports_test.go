@@ -16,7 +16,7 @@ import (
 // A store may be slow to take the file of a report while PostgreSQL ends transactions that are idle.
 func TestASnapshotOutlastsOtherIdleTransactions(t *testing.T) {
 	t.Parallel()
-	url := testkit.PostgresClone(t, "base", testkit.Migrated(db.Options{}, testkit.Base)) + "&idle_in_transaction_session_timeout=100ms"
+	url := testkit.PostgresClone(t, "base", testkit.Migrated(db.Options{}, testkit.Base)) + "&idle_in_transaction_session_timeout=2s" // which no other transaction here reaches, however slow this machine is
 	database := another(t, url)
 	cat, err := database.Catalogue(t.Context(), 0)
 	if err != nil {

@@ -91,7 +91,7 @@ func TestReadsByASubscriptionAreRecorded(t *testing.T) {
 							t.Fatalf("told %v %v", m.data, m.errors)
 						}
 					case <-time.After(50 * time.Millisecond):
-						if try == 400 {
+						if try == 1200 {
 							t.Fatal("nothing is told")
 						}
 					}

@@ -251,7 +251,7 @@ func (f *fuzzing) try(t *testing.T, at fuzzed, who string, wrong float64) {
 }
 
 // longest is what an answer may take on a busy machine with the race detector.
-const longest = 5 * time.Second
+const longest = 30 * time.Second
 
 // eventsOf are the data of a stream.
 func eventsOf(stream string) (list []string) {

@@ -47,7 +47,7 @@ func TestCostlyOperationsAreRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			start := time.Now()
 			a := w.ask(t, request{query: c.query, variables: c.variables, token: token})
-			if took := time.Since(start); took > 2*time.Second {
+			if took := time.Since(start); took > allowed {
 				t.Errorf("took %v", took)
 			}
 			switch {
@@ -80,7 +80,7 @@ func TestChainedFragmentsAreCheap(t *testing.T) {
 			fmt.Fprintf(&b, " fragment F%d on Query { viewer { user { id } } }", n)
 			start := time.Now()
 			a := w.ask(t, request{query: b.String(), token: who})
-			if took := time.Since(start); took > 10*allowed {
+			if took := time.Since(start); took > allowed {
 				t.Errorf("%d fragments took %v", n, took)
 			}
 			if a.status == http.StatusInternalServerError || len(a.body) == 0 {
@@ -90,9 +90,9 @@ func TestChainedFragmentsAreCheap(t *testing.T) {
 	}
 }
 
-// allowed is what a refusal may take on a machine with nothing else to do; the tests give ten times as much, which a doubling for each
-// fragment exceeds by far.
-const allowed = 100 * time.Millisecond
+// allowed is what an answer or a refusal may take. It needs some ms on a machine with nothing else to do; what doubles for each fragment takes
+// days.
+const allowed = 20 * time.Second
 
 func aliases(n int, field string) string {
 	var b strings.Builder

@@ -193,7 +193,7 @@ func TestAMachineFollowsItsDocument(t *testing.T) {
 				}
 				s := subscribe(t, server, secret, follow, map[string]any{"id": its.ID})
 				heard := false
-				for try := 0; !heard && try < 400; try++ {
+				for try := 0; !heard && try < 1200; try++ {
 					w.note(t, its.ID, fmt.Sprint("cambio ", try))
 					select {
 					case m := <-s.messages:

@@ -259,11 +259,11 @@ func TestAStopClosesSockets(t *testing.T) {
 	t.Parallel()
 	w := open(t, testkit.SQLiteClone(t, "institution", prepare(-1, nothing)))
 	server := w.listening(t)
-	fresh := dial(t, server, transportWS)
 	busy := begin(t, server, w.token("jefe.mesa"))
 	busy.say(subscribeTo("1", fmt.Sprintf(endless, w.area(t, "OPP"))), subscribeTo("2", "{ __typename }"))
 	busy.hears("next")
 	busy.hears("complete")
+	fresh := dial(t, server, transportWS) // which would not be waited for much longer
 	w.feed.Stop()
 	fresh.closed(websocket.StatusServiceRestart, "Server stops")
 	if text, code := busy.hear(); code != websocket.StatusServiceRestart {

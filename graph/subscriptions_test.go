@@ -317,7 +317,7 @@ func TestATrayIsFollowedAndShowsOnlyWhatMayBeSeen(t *testing.T) {
 				w.derive(t, "jefe.mesa", seen, areas[name])
 				s := subscribe(t, server, w.token("admin"), trayChanged, map[string]any{"id": area}) // an administrator sees all but confidential ones
 				heard := false
-				for try := 0; !heard && try < 400; try++ {
+				for try := 0; !heard && try < 1200; try++ {
 					w.note(t, seen.ID, fmt.Sprint("cambio ", try))
 					select {
 					case m := <-s.messages: // after it nothing of the time before can come

@@ -26,7 +26,7 @@ func (q *queue) write() {
 // whole waits until so many events are sealed, and checks the chain.
 func (q *queue) whole(sealed int64) *mesa.AuditVerification {
 	q.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; { // of other tests, too, whose transactions are older
 		v, err := q.db.VerifyAudit(q.Context(), 0, 0)
 		q.ok(err)
 		if !v.Ok() {
@@ -98,7 +98,7 @@ func TestTalliesAreMerged(t *testing.T) {
 			merging.Go(func() { jobs.Merge(ctx, process.db, slog.New(slog.DiscardHandler)) })
 		}
 		q.Cleanup(func() { cancel(); merging.Wait() })
-		for deadline, n := time.Now().Add(30*time.Second), 0; n != 3; runtime.Gosched() {
+		for deadline, n := time.Now().Add(2*time.Minute), 0; n != 3; runtime.Gosched() {
 			q.ok(q.db.InTx(q.Context(), func(tx *db.Tx) error {
 				return tx.NewRaw("SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM tallies WHERE measure = 'test'").Scan(q.Context(), &n)
 			}))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -175,7 +176,9 @@ func TestABackupIsOneStateAndEitherDatabaseGoesOnFromIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer database.Close()
-			if jobs, err := database.RescueJobs(t.Context()); err != nil || len(jobs) != 1 || jobs[0].State != mesa.JobQueued {
+			jobs, err := database.RescueJobs(t.Context())
+			ofReport := func(j *mesa.Job) bool { return j.Kind == mesa.JobReport } // the schedule may have added others
+			if i := slices.IndexFunc(jobs, ofReport); err != nil || i < 0 || jobs[i].State != mesa.JobQueued {
 				t.Errorf("a job that ran elsewhere: %v, %v", jobs, err)
 			}
 			server, token := startProcess(t, slices.Concat(flags, []string{"--no-graphiql"})...), w.tokenOf(target)
@@ -189,6 +192,9 @@ func TestABackupIsOneStateAndEitherDatabaseGoesOnFromIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			number := w.register(server, token)
+			if sameYear := number[:len("EXP-2026-")] == last[:len("EXP-2026-")]; !sameYear {
+				n = 0
+			}
 			if _, err := fmt.Sscanf(number[len("EXP-2026-"):], "%d", &next); err != nil || next != n+1 {
 				t.Errorf("after %s comes %s", last, number)
 			}
@@ -253,8 +259,11 @@ func TestARestoreIsDoneWholeOrNotAtAll(t *testing.T) {
 		}
 		cmd, log := program(t, slices.Concat([]string{"restore", pipe, "--replace", "--yes"}, flags)...)
 		for _, part := range [][]byte{content, content[:len(content)-1000]} {
-			f, err := os.OpenFile(pipe, os.O_WRONLY, 0)
+			f, err := os.OpenFile(pipe, os.O_WRONLY, 0) // waits for the program
 			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(os.Remove(pipe), syscall.Mkfifo(pipe, 0o600)); err != nil { // the second time it opens another one
 				t.Fatal(err)
 			}
 			if n, err := f.Write(part); err != nil {

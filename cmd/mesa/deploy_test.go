@@ -26,7 +26,7 @@ func metricsOf(t *testing.T) string {
 	if body, _, err := s.ask(token, `{ a: __typename b: __typename }`, nil); err != nil || !strings.Contains(body, "LIMIT_EXCEEDED") {
 		t.Fatalf("%v %s", err, body)
 	}
-	return scrape(t, s.log)
+	return shows(t, s.log, `mesa_refused_total{limit="aliases"} 1`, `mesa_errors_total{code="LIMIT_EXCEEDED"} 1`)
 }
 
 // expressions are those of the dashboard's panels and of the rules, each with where it stands.

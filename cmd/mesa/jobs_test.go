@@ -48,7 +48,7 @@ func TestLookingAfterJobs(t *testing.T) {
 			}
 			return j
 		}
-		expect(`(?m)^ID +KIND .*\n`+job+` +DIAGNOSTIC +default +QUEUED +0 % +0 of 3 `, "jobs", "list")
+		expect(`(?m)^ID +KIND .*\n(?:job_.*\n)*`+job+` +DIAGNOSTIC +default +QUEUED +0 % +0 of 3 `, "jobs", "list")
 		expect(`^\{"ID":"`+job+`",.*\}\n$`, "jobs", "list", "--json", "--state", "QUEUED", "--kind", "DIAGNOSTIC", "--queue", "default")
 		expect(`^ID .*\n$`, "jobs", "list", "--state", "FAILED,RUNNING")
 		refused("one of [QUEUED RUNNING SUCCEEDED FAILED CANCELLED]", "jobs", "list", "--state", "FAILED,failed")

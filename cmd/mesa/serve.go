@@ -231,8 +231,8 @@ func (c *serveCmd) answer(out *streams, s *settings, listener net.Listener, serv
 		return err
 	case <-out.ctx.Done():
 	}
-	log.Info("stopping")
 	server.Stop()
+	log.Info("stopping") // and from here on nobody is told that it is ready
 	working := make(chan struct{})
 	go func() { defer close(working); work.stop() }() // while requests end
 	defer func() { <-working }()

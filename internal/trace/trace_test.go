@@ -212,12 +212,12 @@ func TestACollectorThatDoesNotAnswerHoldsNobodyUp(t *testing.T) {
 				span.End(nil)
 				root.End(nil)
 			}
-			if took := time.Since(began); took > 5*time.Second {
+			if took := time.Since(began); took > 30*time.Second { // each would wait for seconds
 				t.Errorf("40,000 spans took %s", took)
 			}
 			began = time.Now()
 			tracer.Stop()
-			if took := time.Since(began); took > 4*time.Second {
+			if took := time.Since(began); took > 8*time.Second { // less than a batch may take
 				t.Errorf("the stop took %s", took)
 			}
 			if n := strings.Count(log.String(), "traces do not reach the collector"); n != 1 {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -60,22 +61,9 @@ func limitMemory() {
 // Run starts everything in order: database, schema, institution, desk, feed, listener, workers. The stop is its mirror.
 func (c *serveCmd) Run(out *streams, s *settings) error {
 	log := s.logger(out.stderr)
-	if c.StopTimeout < 0 {
-		return errors.New("MESA_STOP_TIMEOUT cannot be negative")
-	}
-	if c.OperationTimeout < 0 {
-		return errors.New("MESA_OPERATION_TIMEOUT cannot be negative: 0 is without end")
-	}
-	if err := web.CheckOrigins(c.Origins); err != nil {
-		return err
-	}
-	limits, err := graph.ParseLimits(c.Limits)
+	p, err := c.parse()
 	if err != nil {
 		return err
-	}
-	proxies, err := outbound.ParseAllow(c.TrustedProxies)
-	if err != nil {
-		return fmt.Errorf("trusted proxies: %w", err)
 	}
 	if err := c.tryAddress(); err != nil {
 		return err
@@ -96,51 +84,19 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 		return err
 	}
 	defer database.Close()
-	if err := c.prepare(out, s, database.DB, log); err != nil {
-		return err
-	}
-	if err := warnOfNewer(out.ctx, database.DB, log); err != nil {
-		return err
-	}
-	if err := database.watch(out.ctx); err != nil {
-		return err
-	}
-	if err := s.startExchange(out.ctx, database); err != nil {
-		return err
-	}
-	database.cache.Announce()
-	documents, err := graph.LoadDocuments(graph.DocumentMode(c.Documents), c.Manifests, limits)
-	if err != nil {
+	if err := c.prepare(out, s, database, log); err != nil {
 		return err
 	}
 	feed := bus.New(database.DB, log)
 	feed.Confirm = database.cache.Confirm
 	defer feed.Stop()
-	reports, err := s.fileStore()
+	server, err := c.server(s, p, database, log)
 	if err != nil {
 		return err
 	}
-	keys, err := s.keyring()
-	if err != nil {
-		return err
-	}
-	counted := metrics.New()
-	server := &web.Server{
-		Resolver: &graph.Resolver{
-			DB: database.DB, Desk: desk.New(database.DB, log).Exchanging(database.peers), Feed: feed, Jobs: database.signals, Log: log, Cache: database.cache, Documents: documents,
-			Files: reports, Keys: keys, Version: version, Diagnostics: s.Diagnostics,
-			Limits: limits, Timeout: c.OperationTimeout, Rates: rates, Tracer: tracer, Metrics: counted,
-		},
-		Log:           log,
-		Introspection: s.Mode != "production",
-		GraphiQL:      !c.NoGraphiQL,
-		Origins:       c.Origins,
-		Proxies:       proxies,
-		Board:         &verify.Board{Checks: s.installation(database, reports).Quick()},
-	}
-	stopMetrics, err := c.watched.showMetrics(metrics.Process{
-		Metrics: counted, DB: database.DB, Cache: database.cache, Refusals: server.Resolver.Refusals, Open: server.Resolver.Open,
-	}, server.Checklist, log)
+	r := server.Resolver
+	r.Feed, r.Rates, r.Tracer, r.Metrics = feed, rates, tracer, metrics.New()
+	stopMetrics, err := c.watched.showMetrics(metrics.Process{Metrics: r.Metrics, DB: r.DB, Cache: r.Cache, Refusals: r.Refusals, Open: r.Open}, server.Checklist, log)
 	if err != nil {
 		return err
 	}
@@ -152,12 +108,64 @@ func (c *serveCmd) Run(out *streams, s *settings) error {
 	defer listener.Close()
 	var work *background
 	if !c.NoWorkers {
-		if work, err = s.startWork(out.ctx, c.working, database, tracer, counted, log); err != nil {
+		if work, err = s.startWork(out.ctx, c.working, database, tracer, r.Metrics, log); err != nil {
 			return err
 		}
 		defer work.stop()
 	}
 	return c.answer(out, s, listener, server, feed, work, log)
+}
+
+// parsed are the settings that are texts with a form of their own.
+type parsed struct {
+	limits    graph.Limits
+	proxies   []netip.Prefix
+	documents *graph.Documents
+}
+
+// parse reads them, before anything is done, and says what is wrong with those that the flags cannot tell themselves.
+func (c *serveCmd) parse() (p parsed, err error) {
+	if c.StopTimeout < 0 {
+		return p, errors.New("MESA_STOP_TIMEOUT cannot be negative")
+	}
+	if c.OperationTimeout < 0 {
+		return p, errors.New("MESA_OPERATION_TIMEOUT cannot be negative: 0 is without end")
+	}
+	if err := web.CheckOrigins(c.Origins); err != nil {
+		return p, err
+	}
+	if p.limits, err = graph.ParseLimits(c.Limits); err != nil {
+		return p, err
+	}
+	if p.proxies, err = outbound.ParseAllow(c.TrustedProxies); err != nil {
+		return p, fmt.Errorf("trusted proxies: %w", err)
+	}
+	p.documents, err = graph.LoadDocuments(graph.DocumentMode(c.Documents), c.Manifests, p.limits)
+	return p, err
+}
+
+// server makes the API, but for what it shares with the rest of the process.
+func (c *serveCmd) server(s *settings, p parsed, st *store, log *slog.Logger) (*web.Server, error) {
+	reports, err := s.fileStore()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := s.keyring()
+	if err != nil {
+		return nil, err
+	}
+	return &web.Server{
+		Resolver: &graph.Resolver{
+			DB: st.DB, Desk: desk.New(st.DB, log).Exchanging(st.peers), Jobs: st.signals, Log: log, Cache: st.cache, Documents: p.documents,
+			Files: reports, Keys: keys, Version: version, Diagnostics: s.Diagnostics, Limits: p.limits, Timeout: c.OperationTimeout,
+		},
+		Log:           log,
+		Introspection: s.Mode != "production",
+		GraphiQL:      !c.NoGraphiQL,
+		Origins:       c.Origins,
+		Proxies:       p.proxies,
+		Board:         &verify.Board{Checks: s.installation(st, reports).Quick()},
+	}, nil
 }
 
 func (c *serveCmd) listen() (net.Listener, error) {
@@ -178,13 +186,31 @@ func (c *serveCmd) tryAddress() error {
 	return listener.Close()
 }
 
-// prepare brings the schema up to date and makes sure that there is an institution.
-func (c *serveCmd) prepare(out *streams, s *settings, database *db.DB, log *slog.Logger) error {
+// prepare brings the schema up to date, makes sure that there is an institution, and lets the process follow what others change.
+func (c *serveCmd) prepare(out *streams, s *settings, st *store, log *slog.Logger) error {
 	if !c.NoMigrate {
-		if err := migrate(out.ctx, database, log); err != nil {
+		if err := migrate(out.ctx, st.DB, log); err != nil {
 			return err
 		}
 	}
+	if err := c.found(out, s, st.DB); err != nil {
+		return err
+	}
+	if err := warnOfNewer(out.ctx, st.DB, log); err != nil {
+		return err
+	}
+	if err := st.watch(out.ctx); err != nil {
+		return err
+	}
+	if err := s.startExchange(out.ctx, st); err != nil {
+		return err
+	}
+	st.cache.Announce()
+	return nil
+}
+
+// found makes sure that there is an institution.
+func (c *serveCmd) found(out *streams, s *settings, database *db.DB) error {
 	if !c.Demo {
 		_, err := demo.CreateBase(out.ctx, database)
 		return err

@@ -119,6 +119,14 @@ func (tx *Tx) DocumentOfMessage(ctx context.Context, id mesa.MessageID) (doc mes
 	return doc, nil
 }
 
+// ConfidentialityOf is that of a document; NotFound when there is none.
+func (tx *Tx) ConfidentialityOf(ctx context.Context, id mesa.DocumentID) (grade mesa.Confidentiality, err error) {
+	if err := tx.NewRaw("SELECT confidentiality FROM documents WHERE id = ?", id).Scan(ctx, &grade); err != nil {
+		return "", notFound(err, "documentId", "read the confidentiality of a document")
+	}
+	return grade, nil
+}
+
 // JobOfMessage locks the job that sends a message, to be locked before that; nil when there is none any more. The caller has the document
 // locked, so that it stays the message's job.
 func (tx *Tx) JobOfMessage(ctx context.Context, id mesa.MessageID) (*mesa.Job, error) {

@@ -8077,7 +8077,8 @@ extend type Mutation {
   probeIntegration("Which." input: ProbeIntegrationInput!): ProbeIntegrationPayload!
   """
   Puts a registered document on its way to another institution. One that is on its way there, or has arrived, is not sent again: its message comes back.
-  After REJECTED, DEAD and CANCELLED it is sent anew. Confidential documents are refused. Needs ` + "`" + `integration.use` + "`" + `.
+  After REJECTED, DEAD and CANCELLED it is sent anew. A CONFIDENTIAL document is sent with ` + "`" + `allowConfidential` + "`" + ` only; one that becomes CONFIDENTIAL while it waits is not
+  sent (BECAME_CONFIDENTIAL). Needs ` + "`" + `integration.use` + "`" + `.
   """
   sendDocument("Which and where." input: SendDocumentInput!): SendDocumentPayload!
   "Asks an institution soon how that stands which was sent to it; this happens every 15 minutes anyway. Needs ` + "`" + `integration.use` + "`" + `."

@@ -154,7 +154,7 @@ func (o *office) send(given ...desk.RegisterDocumentInput) *mesa.ExchangeMessage
 
 func (o *office) message(m *mesa.ExchangeMessage) *mesa.ExchangeMessage {
 	o.Helper()
-	found, err := o.db.MessagesByID(o.Context(), []mesa.MessageID{m.ID})
+	found, err := o.db.View(mesa.System(o.admin.Catalogue, "test")).MessagesByID(o.Context(), []mesa.MessageID{m.ID})
 	o.ok(err)
 	return found[m.ID]
 }

@@ -8159,7 +8159,7 @@ type Integration implements Node @staff {
   createdBy: User @instant
   "When."
   createdAt: DateTime!
-  "What was sent to it, the newest first; a page of at most 200 (default 20)."
+  "What was sent to it of documents that the viewer may see, the newest first; a page of at most 200 (default 20)."
   messages("How many." first: Int, "After this cursor." after: String): ExchangeMessageConnection!
 }
 
@@ -8201,7 +8201,7 @@ type ExchangeMessage implements Node @staff {
   exchangeCode: String!
   "Where it goes."
   integration: Integration!
-  "What is sent, null when the viewer may not see it."
+  "What is sent. Who may not see it does not see the message."
   document: Document
   "Which way it goes."
   direction: ExchangeDirection!

@@ -22,6 +22,7 @@ type child[K ~string, T any] struct {
 	table  string
 	key    string // column with the id of the parent
 	where  string // condition on the rows, "1 = 1" for all
+	args   []any  // of the placeholders in where
 	keyset keyset // one column
 	parent func(*T) K
 	value  func(*T) any
@@ -85,7 +86,7 @@ func (c child[K, T]) load(ctx context.Context, db *DB, idb bun.IDB, reads Fields
 	if _, _, err := page.size(); err != nil {
 		return err
 	}
-	where, args := c.where, []any{db.dialect.parents(texts(parents))}
+	where, args := c.where, append([]any{db.dialect.parents(texts(parents))}, c.args...)
 	if shape.After != "" {
 		place, err := c.keyset.place(shape.After, "after")
 		if err != nil {
@@ -139,7 +140,7 @@ func (c child[K, T]) totals(ctx context.Context, idb bun.IDB, shape ChildPage[K]
 		N      int
 	}
 	err := idb.NewRaw("SELECT "+c.key+" AS parent, count(*) AS n FROM "+c.table+" WHERE "+c.key+" IN (?) AND "+c.where+" GROUP BY "+c.key,
-		bun.List(longer)).Scan(ctx, &counts)
+		append([]any{bun.List(longer)}, c.args...)...).Scan(ctx, &counts)
 	for _, row := range counts {
 		totals[row.Parent] = row.N
 	}

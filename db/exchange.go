@@ -119,6 +119,14 @@ func (tx *Tx) DocumentOfMessage(ctx context.Context, id mesa.MessageID) (doc mes
 	return doc, nil
 }
 
+// ConfidentialityOf is that of a document; NotFound when there is none.
+func (tx *Tx) ConfidentialityOf(ctx context.Context, id mesa.DocumentID) (grade mesa.Confidentiality, err error) {
+	if err := tx.NewRaw("SELECT confidentiality FROM documents WHERE id = ?", id).Scan(ctx, &grade); err != nil {
+		return "", notFound(err, "documentId", "read the confidentiality of a document")
+	}
+	return grade, nil
+}
+
 // JobOfMessage locks the job that sends a message, to be locked before that; nil when there is none any more. The caller has the document
 // locked, so that it stays the message's job.
 func (tx *Tx) JobOfMessage(ctx context.Context, id mesa.MessageID) (*mesa.Job, error) {
@@ -182,10 +190,11 @@ func (db *DB) ForgetAttempts(ctx context.Context, limit int) (int64, error) {
 	return result.RowsAffected()
 }
 
-// MessagesByID finds messages; the others are missing from the map.
-func (db *DB) MessagesByID(ctx context.Context, ids []mesa.MessageID) (map[mesa.MessageID]*mesa.ExchangeMessage, error) {
+// MessagesByID finds messages of visible documents; the others are missing from the map.
+func (v *View) MessagesByID(ctx context.Context, ids []mesa.MessageID) (map[mesa.MessageID]*mesa.ExchangeMessage, error) {
 	var rows []*mesa.ExchangeMessage
-	if err := db.read.NewSelect().Model(&rows).Where("exchange_message.id IN (?)", bun.List(ids)).Scan(ctx); err != nil {
+	q := v.idb.NewSelect().Model(&rows).Join("JOIN documents AS document ON document.id = exchange_message.document_id").Where("exchange_message.id IN (?)", bun.List(ids))
+	if err := v.visible(q).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("messages by id: %w", err)
 	}
 	return byID(rows, func(m *mesa.ExchangeMessage) mesa.MessageID { return m.ID }), nil
@@ -214,10 +223,15 @@ var messagesOf = child[mesa.IntegrationID, mesa.ExchangeMessage]{
 	parent: func(m *mesa.ExchangeMessage) mesa.IntegrationID { return m.IntegrationID }, value: func(m *mesa.ExchangeMessage) any { return m.ID },
 }
 
-// MessagePages finds pages of the messages of integrations, the newest first; every key is there. Keys that differ only in the integration
-// cost one statement together (and one more with totals).
-func (db *DB) MessagePages(ctx context.Context, keys []ChildPage[mesa.IntegrationID]) (map[ChildPage[mesa.IntegrationID]]*Slice[*mesa.ExchangeMessage], error) {
-	return messagesOf.pages(ctx, db, db.read, AllFields, keys)
+// MessagePages finds pages of the messages of integrations, the newest first, as far as their documents are visible: the answers of the other
+// side say what is in these. Every key is there. Keys that differ only in the integration cost one statement together (and one more with
+// totals).
+func (v *View) MessagePages(ctx context.Context, keys []ChildPage[mesa.IntegrationID]) (map[ChildPage[mesa.IntegrationID]]*Slice[*mesa.ExchangeMessage], error) {
+	seen := messagesOf
+	if condition, args := v.sees(); condition != "" {
+		seen.where, seen.args = "EXISTS (SELECT 1 FROM documents AS document WHERE document.id = exchange_messages.document_id AND "+condition+")", args
+	}
+	return seen.pages(ctx, v.db, v.idb, AllFields, keys)
 }
 
 // MessagesToFollow are messages of an integration of which the other side is to be asked how they stand, at most limit: those first that

@@ -224,7 +224,7 @@ func namedQueries() []named {
 			return asked(o.KnownFiles(ctx, []string{"file-7", "file-x"}))
 		}},
 		{"messages of integrations", func(ctx context.Context, o *office) error {
-			return asked(o.MessagePages(ctx, []db.ChildPage[mesa.IntegrationID]{{Parent: o.integration, First: 20}}))
+			return asked(o.View(o.clerk).MessagePages(ctx, []db.ChildPage[mesa.IntegrationID]{{Parent: o.integration, First: 20}}))
 		}},
 		{"messages to follow", func(ctx context.Context, o *office) error { return asked(o.MessagesToFollow(ctx, o.integration, 20)) }},
 		{"messages that nobody will send", func(ctx context.Context, o *office) error { return asked(o.Orphans(ctx, 20)) }},

@@ -273,7 +273,7 @@ func keepAnAdmin(ctx context.Context, tx *db.Tx, by *mesa.Actor, user mesa.UserI
 	return err
 }
 
-// operatorsClient is what the audit trail has for a client where no request came in.
+// operatorsClient is what the audit trail has for the client of a session that an operator opened: no request came in.
 const operatorsClient = "mesa (command line)"
 
 // OpenSession opens a session for an account without its password, for the operator's scripts. NotFound when there is no such account.

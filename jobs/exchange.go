@@ -27,11 +27,12 @@ const (
 	inactiveWait  = 15 * time.Minute // of a message to an institution that is switched off
 )
 
-// Codes of sends that were put off or cut short.
+// Codes of sends that were put off, cut short or not tried.
 const (
-	circuitOpen = "CIRCUIT_OPEN"
-	inactive    = "INTEGRATION_INACTIVE"
-	interrupted = "INTERRUPTED" // by a stop or a cancellation: nobody knows whether it arrived
+	circuitOpen        = "CIRCUIT_OPEN"
+	inactive           = "INTEGRATION_INACTIVE"
+	interrupted        = "INTERRUPTED"         // by a stop or a cancellation: nobody knows whether it arrived
+	becameConfidential = "BECAME_CONFIDENTIAL" // since somebody said that it is to be sent
 )
 
 // Handlers are the handlers of the kinds of jobs that exchange documents.
@@ -114,7 +115,13 @@ func (x Exchange) begin(ctx context.Context, id mesa.MessageID) (m *mesa.Exchang
 			return err
 		}
 		m = found
-		if wait = x.admit(tx, to, to.IsActive && to.CanSend); wait != nil {
+		if wait, err = withheld(ctx, tx, m); err != nil {
+			return err
+		}
+		if wait == nil {
+			wait = x.admit(tx, to, to.IsActive && to.CanSend)
+		}
+		if wait != nil {
 			wait.Also = func(ctx context.Context, tx *db.Tx, job *mesa.Job) error { return x.putOff(ctx, tx, id, job, wait) }
 			return nil
 		}
@@ -132,6 +139,16 @@ func (x Exchange) begin(ctx context.Context, id mesa.MessageID) (m *mesa.Exchang
 	return m, to, wait, err
 }
 
+// withheld says why a message is not sent any more, nil when it is: that what became confidential meanwhile is to go nobody said, and over
+// there it would not be confidential.
+func withheld(ctx context.Context, tx *db.Tx, m *mesa.ExchangeMessage) (*Failure, error) {
+	grade, err := tx.ConfidentialityOf(ctx, m.DocumentID)
+	if err != nil || grade != mesa.Confidential || m.Payload.Confidentiality == mesa.Confidential {
+		return nil, err
+	}
+	return &Failure{Code: becameConfidential, Err: errors.New("the document has become confidential since: send it anew if that is meant"), Permanent: true}, nil
+}
+
 // admit says why an institution is not called now, nil when it is.
 func (x Exchange) admit(tx *db.Tx, to *mesa.Integration, isOn bool) *Failure {
 	if !isOn {
@@ -143,7 +160,7 @@ func (x Exchange) admit(tx *db.Tx, to *mesa.Integration, isOn bool) *Failure {
 	return nil
 }
 
-// putOff notes that a message has to wait although nothing was tried.
+// putOff notes that a message has to wait, or is given up, although nothing was tried.
 func (x Exchange) putOff(ctx context.Context, tx *db.Tx, id mesa.MessageID, job *mesa.Job, why *Failure) error {
 	m, err := tx.Message(ctx, id, "messageId")
 	if err != nil || !m.IsWaiting() {
@@ -157,7 +174,11 @@ func (x Exchange) putOff(ctx context.Context, tx *db.Tx, id mesa.MessageID, job 
 		m.PutOff(job.RunAt, why.Code, why.Err.Error())
 		return tx.SaveMessage(ctx, us(), m, to)
 	}
-	what, err := m.Orphaned(tx.Now(), string(job.State))
+	code, problem := string(job.State), ""
+	if why.Permanent {
+		code, problem = why.Code, why.Err.Error()
+	}
+	what, err := m.Orphaned(tx.Now(), code, problem)
 	if err != nil {
 		return err
 	}
@@ -303,7 +324,7 @@ func (x Exchange) giveUp(ctx context.Context, o db.Orphan) error {
 		if code == "" {
 			code = mesa.Text(mesa.JobCancelled)
 		}
-		what, err := m.Orphaned(tx.Now(), string(code))
+		what, err := m.Orphaned(tx.Now(), string(code), "")
 		if err != nil {
 			return err
 		}

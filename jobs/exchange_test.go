@@ -154,7 +154,7 @@ func (o *office) send(given ...desk.RegisterDocumentInput) *mesa.ExchangeMessage
 
 func (o *office) message(m *mesa.ExchangeMessage) *mesa.ExchangeMessage {
 	o.Helper()
-	found, err := o.db.MessagesByID(o.Context(), []mesa.MessageID{m.ID})
+	found, err := o.db.View(mesa.System(o.admin.Catalogue, "test")).MessagesByID(o.Context(), []mesa.MessageID{m.ID})
 	o.ok(err)
 	return found[m.ID]
 }
@@ -347,6 +347,46 @@ func TestAConfidentialDocumentIsSentOnPurpose(t *testing.T) {
 		}
 		if queued := o.happened(mesa.ExchangeQueued, 1); len(queued) != 1 || queued[0].Changes["allowConfidential"].After != true {
 			o.Errorf("noted %+v", queued)
+		}
+	})
+}
+
+// What became confidential while it waited goes nowhere, however it is retried, until somebody says anew that this is meant.
+func TestWhatBecameConfidentialIsNotSent(t *testing.T) {
+	onOffice(t, func(o *office) {
+		o.neighbour.answers(stands("SUBMITTED"))
+		session, err := o.desk.OpenSession(o.Context(), "jefe.mesa@demo.mesa.pe")
+		o.ok(err)
+		head := session.Actor
+		doc, err := o.desk.Register(o.Context(), head, letter(head))
+		o.ok(err)
+		send := desk.SendDocumentInput{DocumentID: doc.ID, IntegrationID: o.to.ID}
+		m, err := o.desk.Send(o.Context(), head, send)
+		o.ok(err)
+		_, err = o.desk.Update(o.Context(), head, desk.UpdateDocumentInput{DocumentID: doc.ID, Confidentiality: mesa.Confidential, Given: []string{"confidentiality"}})
+		o.ok(err)
+		o.work(quick)
+		for _, how := range []string{"waiting", "retried"} {
+			job := o.ended(m.JobID)
+			if m = o.message(m); m.State != mesa.MessageDead || m.ErrorCode != "BECAME_CONFIDENTIAL" || string(job.ErrorCode) != "BECAME_CONFIDENTIAL" {
+				o.Errorf("%s: %s %+v", how, job.ErrorCode, m)
+			}
+			if how == "waiting" {
+				m, err = o.desk.RetryMessage(o.Context(), head, desk.MessageInput{MessageID: m.ID})
+				o.ok(err)
+			}
+		}
+		o.ok(o.retry(m.JobID)) // nor when an administrator has the job done again
+		o.ended(m.JobID)
+		if asked := o.neighbour.requests(); len(asked) != 0 {
+			o.Errorf("sent %q", asked)
+		}
+		send.AllowConfidential = true
+		m, err = o.desk.Send(o.Context(), head, send)
+		o.ok(err)
+		o.ended(m.JobID)
+		if m = o.message(m); m.State != mesa.MessageDelivered {
+			o.Errorf("%+v", m)
 		}
 	})
 }

@@ -23,7 +23,7 @@ type Actor struct {
 
 	Impersonal bool // sees only what everybody with the same rights sees, nothing that was given in person
 
-	Origin              // of the request, empty outside one
+	Origin              // of the request; outside one empty, but for the client of who opens a session from the command line
 	SessionID SessionID // of the token that the request came with, "" outside one
 	ExpiresAt time.Time // end of that session
 

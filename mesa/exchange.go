@@ -319,9 +319,9 @@ func (m *ExchangeMessage) Failed(now, next time.Time, code, problem string) ([]E
 }
 
 // Orphaned notes that nobody will send the message: its job ended without it, or is gone.
-func (m *ExchangeMessage) Orphaned(now time.Time, code string) ([]EventType, error) {
+func (m *ExchangeMessage) Orphaned(now time.Time, code, problem string) ([]EventType, error) {
 	m.NextAttemptAt = time.Time{}
-	return m.giveUp(now, time.Time{}, code, "")
+	return m.giveUp(now, time.Time{}, code, problem)
 }
 
 func (m *ExchangeMessage) giveUp(now, next time.Time, code, problem string) ([]EventType, error) {

@@ -47,7 +47,7 @@ var messageVerbs = map[string]func(*mesa.ExchangeMessage) ([]mesa.EventType, err
 	"failed for good": func(m *mesa.ExchangeMessage) ([]mesa.EventType, error) {
 		return m.Failed(monday, time.Time{}, "TIMEOUT", "late")
 	},
-	"orphaned":  func(m *mesa.ExchangeMessage) ([]mesa.EventType, error) { return m.Orphaned(monday, "CRASH_LOOP") },
+	"orphaned":  func(m *mesa.ExchangeMessage) ([]mesa.EventType, error) { return m.Orphaned(monday, "CRASH_LOOP", "") },
 	"cancelled": func(m *mesa.ExchangeMessage) ([]mesa.EventType, error) { return nil, m.Cancel(monday) },
 	"retried":   func(m *mesa.ExchangeMessage) ([]mesa.EventType, error) { return nil, m.Retry(monday) },
 	"waits there": func(m *mesa.ExchangeMessage) ([]mesa.EventType, error) {

@@ -8077,7 +8077,8 @@ extend type Mutation {
   probeIntegration("Which." input: ProbeIntegrationInput!): ProbeIntegrationPayload!
   """
   Puts a registered document on its way to another institution. One that is on its way there, or has arrived, is not sent again: its message comes back.
-  After REJECTED, DEAD and CANCELLED it is sent anew. Confidential documents are refused. Needs ` + "`" + `integration.use` + "`" + `.
+  After REJECTED, DEAD and CANCELLED it is sent anew. A CONFIDENTIAL document is sent with ` + "`" + `allowConfidential` + "`" + ` only; one that becomes CONFIDENTIAL while it waits is not
+  sent (BECAME_CONFIDENTIAL). Needs ` + "`" + `integration.use` + "`" + `.
   """
   sendDocument("Which and where." input: SendDocumentInput!): SendDocumentPayload!
   "Asks an institution soon how that stands which was sent to it; this happens every 15 minutes anyway. Needs ` + "`" + `integration.use` + "`" + `."
@@ -8158,7 +8159,7 @@ type Integration implements Node @staff {
   createdBy: User @instant
   "When."
   createdAt: DateTime!
-  "What was sent to it, the newest first; a page of at most 200 (default 20)."
+  "What was sent to it of documents that the viewer may see, the newest first; a page of at most 200 (default 20)."
   messages("How many." first: Int, "After this cursor." after: String): ExchangeMessageConnection!
 }
 
@@ -8200,7 +8201,7 @@ type ExchangeMessage implements Node @staff {
   exchangeCode: String!
   "Where it goes."
   integration: Integration!
-  "What is sent, null when the viewer may not see it."
+  "What is sent. Who may not see it does not see the message."
   document: Document
   "Which way it goes."
   direction: ExchangeDirection!

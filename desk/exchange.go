@@ -84,7 +84,11 @@ func (d *Desk) send(ctx context.Context, tx *db.Tx, by *mesa.Actor, in SendDocum
 	if err := tx.InsertMessage(ctx, m); err != nil {
 		return nil, err
 	}
-	return m, tx.AppendEvents(ctx, []*mesa.Event{m.Event(tx.IDs(), by, tx.Now(), mesa.ExchangeQueued, to)})
+	queued := m.Event(tx.IDs(), by, tx.Now(), mesa.ExchangeQueued, to)
+	if f.Doc.Confidentiality == mesa.Confidential {
+		queued.Changes = map[string]mesa.Change{"allowConfidential": {After: true}}
+	}
+	return m, tx.AppendEvents(ctx, []*mesa.Event{queued})
 }
 
 // MessageInput names a message.

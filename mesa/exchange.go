@@ -205,8 +205,6 @@ func ExchangeRetryAfter(failures int, jitter float64) time.Duration {
 // that this is meant.
 func CheckSendable(doc *Document, to *Integration, evenConfidential bool) error {
 	switch {
-	case doc.Confidentiality == Confidential && !evenConfidential:
-		return Invalid("allowConfidential", "El expediente es confidencial: indique expresamente que se envía así.")
 	case doc.State.IsClosed():
 		return Fail(DocumentClosed, "documentId", "El expediente está cerrado y ya no cambia.")
 	case doc.State == Submitted || doc.State == Observed:
@@ -217,6 +215,8 @@ func CheckSendable(doc *Document, to *Integration, evenConfidential bool) error 
 		return Fail(InvalidTransition, "integrationId", "La integración no está activa para enviar.")
 	case !to.HasCredentials():
 		return Invalid("integrationId", "La integración no tiene la clave de la otra entidad.")
+	case doc.Confidentiality == Confidential && !evenConfidential: // the last: who says so is not refused for something else then
+		return Invalid("allowConfidential", "El expediente es confidencial: indique expresamente que se envía así.")
 	}
 	return nil
 }
@@ -353,10 +353,6 @@ func (m *ExchangeMessage) Event(ids *IDs, by *Actor, at time.Time, what EventTyp
 	e.DocumentID, e.ObjectID = m.DocumentID, string(m.ID)
 	e.Text = exchangeTexts[what] + " " + to.Name
 	switch what {
-	case ExchangeQueued:
-		if m.Payload.Confidentiality == Confidential {
-			e.Changes = map[string]Change{"allowConfidential": {After: true}}
-		}
 	case ExchangeRegistered:
 		e.Text += ": " + string(m.RemoteNumber)
 	case ExchangeRejected, ExchangeObserved:

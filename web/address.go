@@ -19,13 +19,22 @@ func (s *Server) sender(r *http.Request) netip.Addr {
 	ip := from.Addr().Unmap()
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
-		before, err := netip.ParseAddr(strings.TrimSpace(hop))
-		if err != nil || !s.trusts(ip) {
+		before, known := hopOf(strings.TrimSpace(hop))
+		if !known || !s.trusts(ip) {
 			break
 		}
 		ip = before.Unmap()
 	}
 	return ip.WithZone("")
+}
+
+// hopOf reads an address as proxies write it, which some do with the port.
+func hopOf(text string) (netip.Addr, bool) {
+	if at, err := netip.ParseAddrPort(text); err == nil {
+		return at.Addr(), true
+	}
+	ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"))
+	return ip, err == nil
 }
 
 // address is what a request is counted under when nobody is signed in: where it comes from. An IPv6 network of 64 bits is one address: it

@@ -24,6 +24,10 @@ func TestTheAddressOfARequest(t *testing.T) {
 		{"IPv4 written as IPv6", "[::ffff:203.0.113.7]:5000", nil, "203.0.113.7"},
 		{"IPv6", "[2001:db8:1:2:3:4:5:6]:5000", nil, "2001:db8:1:2::/64"},
 		{"IPv6 behind a proxy", "[fd00::1]:5000", []string{"2001:db8:1:2::1"}, "2001:db8:1:2::/64"},
+		{"proxies that write ports", "10.1.1.1:5000", []string{"203.0.113.7:41000, 10.2.2.2:80"}, "203.0.113.7"},
+		{"IPv6 with a port", "[fd00::1]:5000", []string{"[2001:db8:1:2::1]:41000"}, "2001:db8:1:2::/64"},
+		{"IPv6 in brackets", "[fd00::1]:5000", []string{"[2001:db8:1:2::1]"}, "2001:db8:1:2::/64"},
+		{"IPv6 with a zone", "[fe80::1%eth0]:5000", nil, "fe80::/64"},
 		{"no address", "@", nil, "@"},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/graphql", nil)

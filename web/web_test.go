@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
 	"github.com/mesapartes/mesa/db"
@@ -202,41 +203,65 @@ func TestTheOriginOfARequestGoesIntoTheTrail(t *testing.T) {
 		if _, _, err := s.Resolver.Desk.CreateUser(t.Context(), mesa.System(cat, "test"), in); err != nil {
 			t.Fatal(err)
 		}
-		session, err := s.Resolver.Desk.OpenSession(t.Context(), "ana@example.org")
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, _ := ask(t, server, "GET", "/graphql?query=%7Btray(areaId:%22are_none%22,box:SENT)%7BtotalCount%7D%7D", "Authorization", "Bearer "+session.Token)
-		if res.StatusCode != 200 {
-			t.Fatal(res.Status)
-		}
-		req, _ := http.NewRequestWithContext(t.Context(), "POST", server.URL+"/graphql", strings.NewReader(`{"query": "mutation { signOut { ok } }"}`))
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Authorization", "bearer "+session.Token) // the scheme in any case
-		req.Header.Set("X-Forwarded-For", "203.0.113.9, 2001:db8::7")
-		req.Header.Set("User-Agent", strings.Repeat("x", mesa.MaxClient-1)+"ñ") // cut within a letter
-		res, err = server.Client().Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		want, found := mesa.Origin{RequestID: res.Header.Get("X-Request-Id"), Address: "2001:db8::7", Client: strings.Repeat("x", mesa.MaxClient-1)}, false
-		testkit.Certain(t, database)
-		for at := (db.Tail{}); ; {
-			events, err := database.EventsAfter(t.Context(), at, 100)
+		bearer := func() string {
+			session, err := s.Resolver.Desk.OpenSession(t.Context(), "ana@example.org")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(events) == 0 {
-				break
+			return "bearer " + session.Token // the scheme in any case
+		}
+		from := func(token, client string) http.Header {
+			return http.Header{"Authorization": {token}, "User-Agent": {client}, "X-Forwarded-For": {"203.0.113.9, 2001:db8::7"}, "Content-Type": {"application/json"}}
+		}
+		post := func(token, client, operation string) (requestID string) {
+			req, _ := http.NewRequestWithContext(t.Context(), "POST", server.URL+"/graphql", strings.NewReader(`{"query": "`+operation+`"}`))
+			req.Header = from(token, client)
+			res, err := server.Client().Do(req)
+			if err != nil {
+				t.Fatal(err)
 			}
-			for _, e := range events {
-				at = db.Tail{Tx: e.Tx, Seq: e.Seq}
-				found = found || mesa.Origin{RequestID: e.RequestID, Address: e.Address, Client: e.Client} == want
+			res.Body.Close()
+			return res.Header.Get("X-Request-Id")
+		}
+		socket := func(token, client, operation string) {
+			conn, _, err := websocket.Dial(t.Context(), strings.Replace(server.URL, "http", "ws", 1)+"/graphql", &websocket.DialOptions{HTTPHeader: from(token, client), Subprotocols: []string{"graphql-transport-ws"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.CloseNow()
+			for _, message := range []string{`{"type":"connection_init"}`, `{"id":"1","type":"subscribe","payload":{"query":"` + operation + `"}}`} {
+				if err := conn.Write(t.Context(), websocket.MessageText, []byte(message)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for text := ""; !strings.Contains(text, `"id":"1"`); {
+				if text, err = read(t.Context(), conn); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
-		if !found {
-			t.Errorf("no event comes from %+v", want)
+		const long = mesa.MaxClient - 1
+		signedOut := post(bearer(), strings.Repeat("x", long)+"ñ", "mutation { signOut { ok } }") // cut within a letter
+		post("", "stranger", `mutation { signIn(input: { email: \"ana@example.org\", password: \"no es esta\" }) { token } }`)
+		post(bearer(), "curious", "{ auditEntries { totalCount } }")
+		socket(bearer(), "socket", "mutation { signOut { ok } }")
+
+		testkit.Certain(t, database)
+		events, err := database.EventsAfter(t.Context(), db.Tail{}, 10_000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		came := map[string]*mesa.Event{}
+		for _, e := range events {
+			came[string(e.Type)+" "+e.Client] = e
+		}
+		for _, what := range []string{"auth.signout " + strings.Repeat("x", long), "auth.signin_failed stranger", "access.denied curious", "auth.signout socket"} {
+			if e := came[what]; e == nil || e.Address != "2001:db8::7" || e.RequestID == "" {
+				t.Errorf("%s: %+v", what, e)
+			}
+		}
+		if e := came["auth.signout "+strings.Repeat("x", long)]; e != nil && e.RequestID != signedOut {
+			t.Errorf("the answer had the id %s, the event %s", signedOut, e.RequestID)
 		}
 	})
 }

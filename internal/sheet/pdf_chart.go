@@ -8,7 +8,7 @@ import (
 const (
 	chartHeight = 62.0
 	huge        = 1e15 // what is beyond is drawn as this
-	maxBars     = 25   // of lying ones; columns and lines take what fits, however thin
+	maxBars     = 25   // of lying ones, in XLSX too; columns and lines take what fits, however thin
 )
 
 // chart draws a table below its numbers.

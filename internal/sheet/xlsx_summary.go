@@ -117,9 +117,14 @@ func (s *summary) table(t *Table) {
 	s.row++
 }
 
-// chart draws a table whose title stands in the row top. Its numbers stay linked to the cells.
+// chart draws a table whose title stands in the row top; of the rows of lying bars and pies the first, as in the PDF. Its numbers stay
+// linked to the cells.
 func (s *summary) chart(t *Table, values []int, top int) {
-	first, last := top+2, top+1+len(t.Rows)
+	drawn := len(t.Rows)
+	if t.Chart == Bars || t.Chart == Pie {
+		drawn = min(drawn, maxBars)
+	}
+	first, last := top+2, top+1+drawn
 	chart := &excelize.Chart{
 		Type:      map[Chart]excelize.ChartType{Bars: excelize.Bar, Columns: excelize.Col, Lines: excelize.Line, Pie: excelize.Pie}[t.Chart],
 		Title:     excelize.ChartTitle{Paragraph: []excelize.RichTextRun{{Text: cellText(t.Title)}}},

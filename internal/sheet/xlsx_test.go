@@ -3,7 +3,9 @@ package sheet_test
 import (
 	"archive/zip"
 	"bytes"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +101,20 @@ func TestXLSXSummary(t *testing.T) {
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("the summary lacks\n%s\nit is\n%s", want, all)
+		}
+	}
+}
+
+// A chart of hundreds of bars would show none: the first are drawn, all are in the table.
+func TestXLSXChartsOfLongTables(t *testing.T) {
+	t.Parallel()
+	for chart, want := range map[sheet.Chart]int{sheet.Bars: 25, sheet.Pie: 25, sheet.Columns: 210, sheet.Lines: 210} {
+		table := byArea(chart)
+		table.Rows = slices.Repeat(table.Rows[:1], 210)
+		drawn := unzip(t, write(t, sheet.XLSX, &sheet.Report{Title: "Por área", Tables: []sheet.Table{table}}))["xl/charts/chart1.xml"]
+		var first, last int
+		if _, err := fmt.Sscanf(drawn[strings.Index(drawn, "Resumen!$A$"):], "Resumen!$A$%d:$A$%d<", &first, &last); err != nil || last-first+1 != want {
+			t.Errorf("chart %v draws rows %d to %d, not %d of them: %v", chart, first, last, want, err)
 		}
 	}
 }

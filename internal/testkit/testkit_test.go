@@ -152,9 +152,9 @@ func TestBesideWaitsForWhoeverWrites(t *testing.T) {
 	if _, err := writer.ExecContext(t.Context(), "BEGIN IMMEDIATE; INSERT INTO notes VALUES ('first')"); err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
+	done, other := make(chan error, 1), testkit.Beside(t, url)
 	go func() {
-		_, err := testkit.Beside(t, url).ExecContext(t.Context(), "INSERT INTO notes VALUES ('second')")
+		_, err := other.ExecContext(t.Context(), "INSERT INTO notes VALUES ('second')")
 		done <- err
 	}()
 	select {

@@ -325,6 +325,20 @@ func TestTwoInstitutionsExchangeDocuments(t *testing.T) {
 			}
 		}
 	})
+	part("confidential, on purpose", func() {
+		document, _ := here.register("Denuncia reservada")
+		here.must(here.token, `mutation($id: ID!) { updateDocument(input: { documentId: $id, confidentiality: CONFIDENTIAL, reason: "Protege al denunciante" }) { document { id } } }`, map[string]any{"id": document})
+		var sent struct {
+			SendDocument struct{ Message, Job struct{ ID string } }
+		}
+		here.get(`mutation($input: SendDocumentInput!) { sendDocument(input: $input) { message { id } job { id } } }`,
+			map[string]any{"input": map[string]any{"documentId": document, "integrationId": to, "allowConfidential": true}}, &sent)
+		here.ends(sent.SendDocument.Job.ID, "SUCCEEDED")
+		m := here.message(sent.SendDocument.Message.ID)
+		if body, _ := there.must(there.token, `query($id: ID!) { node(id: $id) { ... on Document { confidentiality state } } }`, map[string]any{"id": m.RemoteID}); !strings.Contains(body, `{"confidentiality":"CONFIDENTIAL","state":"SUBMITTED"}`) {
+			t.Errorf("there is %s", body)
+		}
+	})
 	part("declined there", func() {
 		document, _ := here.register("Para otra entidad")
 		message, job := here.send(document, to)

@@ -39,7 +39,8 @@ const seen = 5000
 // furnished names the template of databases with the demo institution and its history, which furnish makes.
 const furnished = "office"
 
-// furnish seals the history, too: on SQLite a worker that is frozen amid the sealing of a batch keeps all others from writing.
+// furnish tells of the deadlines, which the schedule of a server would do five minutes past the hour, whatever a test compares at that moment. It seals
+// the history, too: on SQLite a worker that is frozen amid the sealing of a batch keeps all others from writing.
 func furnish(t *testing.T) func(url string) {
 	return func(url string) {
 		works(t, "migrate", "--database-url", url, "--data-dir", t.TempDir())
@@ -49,6 +50,9 @@ func furnish(t *testing.T) func(url string) {
 		}
 		defer database.Close()
 		if _, _, err := demo.Create(t.Context(), database, demo.Options{Documents: 100}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := database.NoteDeadlines(t.Context(), 10_000); err != nil {
 			t.Fatal(err)
 		}
 		for more := true; more; {

@@ -77,6 +77,7 @@ func fillOffice(t *testing.T, url string) {
 		_, err = demo.Seed(ctx, database, demo.SeedOptions{Documents: *planDocuments, Legs: 3, Seed: 1})
 	}
 	if err == nil {
+		testkit.Certain(t, database) // only then they can be sealed
 		err = fillBesides(ctx, database)
 	}
 	if err == nil {

@@ -74,7 +74,24 @@ func killedAfter(t *testing.T, url string, n int) (acknowledged []string) {
 	if err := child.Wait(); err == nil || len(acknowledged) < n {
 		t.Fatalf("the child was to be killed after %d documents, but ended after %d: %v", n, len(acknowledged), err)
 	}
+	if strings.HasPrefix(url, "postgres") {
+		leftByAll(t, url)
+	}
 	return acknowledged
+}
+
+// leftByAll waits until PostgreSQL has noticed that nobody uses a database any more: what it was told to commit it commits, though whoever
+// said so is dead.
+func leftByAll(t *testing.T, url string) {
+	t.Helper()
+	beside := testkit.Beside(t, url)
+	defer beside.Close() // or it would be one of the others next time
+	for others := 1; others > 0; {
+		err := beside.QueryRow("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()").Scan(&others)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // workUntilKilled works with several hands, so that the end comes in the middle of transactions.

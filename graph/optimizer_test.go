@@ -23,14 +23,18 @@ func TestExplain(t *testing.T) {
 		explain := func(who, query string, variables map[string]any) string {
 			return w.post(t, request{query: explainQuery, variables: map[string]any{"query": query, "variables": variables}, token: w.token(who)}).body
 		}
-		body := explain("admin", `query Inbox($n: Int!) { documents(first: $n) { nodes { subject derivations(first: 2) { nodes { number } } timeline(first: 2) { edges { cursor } } } } }`, map[string]any{"n": 10})
-		var a struct {
-			Data struct{ Explain mesa.Explanation }
+		var statements []*mesa.ExplainedStatement
+		for try := 0; len(statements) != 3; try++ {
+			body := explain("admin", `query Inbox($n: Int!) { documents(first: $n) { nodes { subject derivations(first: 2) { nodes { number } } timeline(first: 2) { edges { cursor } } } } }`, map[string]any{"n": 10})
+			var a struct {
+				Data struct{ Explain mesa.Explanation }
+			}
+			err := json.Unmarshal([]byte(body), &a)
+			if statements = a.Data.Explain.Statements; err != nil || len(statements) < 3 || len(statements) > 3 && try == 5 { // a loader waits for a moment, in which a busy machine may not have all keys
+				t.Fatalf("%v %s", err, body)
+			}
 		}
-		if err := json.Unmarshal([]byte(body), &a); err != nil || len(a.Data.Explain.Statements) != 3 {
-			t.Fatalf("%v %s", err, body)
-		}
-		for _, s := range a.Data.Explain.Statements {
+		for _, s := range statements {
 			if s.Field != "documents" || s.Plan == "" || s.Rows == 0 || s.DurationMs <= 0 || !strings.Contains(s.SQL, "SELECT") {
 				t.Errorf("explained %+v", s)
 			}

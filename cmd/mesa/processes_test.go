@@ -161,12 +161,11 @@ func (p *twoProcesses) warm(s *server) {
 	}
 }
 
-// A thousand times: what one process acknowledged the other gives at once, though both are warm.
+// A thousand times: what one process acknowledged the other gives at once, though both are warm, and goes on to give from what it keeps.
 func TestTwoProcessesReadEachOthersWrites(t *testing.T) {
 	p := startTwo(t)
 	p.warm(p.one)
 	p.warm(p.two)
-	hits := 0
 	for i := range 1000 {
 		writer, reader := p.one, p.two
 		if i%2 == 1 {
@@ -174,15 +173,15 @@ func TestTwoProcessesReadEachOthersWrites(t *testing.T) {
 		}
 		note := fmt.Sprintf("nota %d", i)
 		writer.must(p.token, writeNotes, map[string]any{"id": p.document, "notes": note})
-		if body, from := p.read(reader); !strings.Contains(body, `"`+note+`"`) {
-			t.Fatalf("after %q: %s (%s)", note, body, from)
+		for from, begun := "", time.Now(); from != "HIT"; { // the second answer, unless Redis is late on a busy machine
+			var body string
+			if body, from = p.read(reader); !strings.Contains(body, `"`+note+`"`) {
+				t.Fatalf("after %q: %s (%s)", note, body, from)
+			}
+			if time.Since(begun) > 2*time.Minute {
+				t.Fatalf("nothing is kept\n%s", reader.log)
+			}
 		}
-		if _, from := p.read(reader); from == "HIT" {
-			hits++
-		}
-	}
-	if hits < 500 {
-		t.Errorf("%d of 1000 second answers came from the cache", hits)
 	}
 }
 
@@ -254,7 +253,7 @@ func TestOperatingTheCache(t *testing.T) {
 			t.Fatalf("cache stats prints\n%s", stats)
 		}
 	}
-	if stdout := works(t, with("verify")...); !strings.Contains(stdout, "✓ Redis: round trip") {
+	if stdout := verifies(t, p.flags[:4]...); !strings.Contains(stdout, "✓ Redis: round trip") {
 		t.Errorf("verify prints\n%s", stdout)
 	}
 	p.redis.Kill()

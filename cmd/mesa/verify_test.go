@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -65,14 +66,28 @@ func (i *installation) read(code int, stdout, stderr string) map[string]verify.L
 // mends it.
 func (i *installation) turns(line, remedy string, look func() map[string]verify.Line, mend func(), also ...string) {
 	i.Helper()
-	for name, l := range look() {
-		if want := name == line; want && (l.State != verify.StateFailed || !strings.Contains(l.Remedy, remedy)) || !want && l.State == verify.StateFailed && !slices.Contains(also, name) {
-			i.Errorf("with the fault in %s: %s", line, l)
+	i.shows("with the fault in "+line, look, func(l verify.Line) bool {
+		if l.Name == line {
+			return l.State == verify.StateFailed && strings.Contains(l.Remedy, remedy)
+		}
+		return l.State != verify.StateFailed || slices.Contains(also, l.Name)
+	})
+	mend()
+	i.shows("after the remedy", look, func(l verify.Line) bool { return l.Name != line || l.State == verify.StateOK })
+}
+
+// shows looks up to five times for lines that are all as wanted: the checks have little time, and on a busy machine one is late for once.
+func (i *installation) shows(when string, look func() map[string]verify.Line, wanted func(verify.Line) bool) {
+	i.Helper()
+	var wrong []verify.Line
+	for range 5 {
+		wrong = slices.DeleteFunc(slices.Collect(maps.Values(look())), wanted)
+		if len(wrong) == 0 || i.Failed() {
+			return
 		}
 	}
-	mend()
-	if l := look()[line]; l.State != verify.StateOK {
-		i.Errorf("after the remedy: %s", l)
+	for _, l := range wrong {
+		i.Errorf("%s: %s", when, l)
 	}
 }
 
@@ -104,9 +119,8 @@ func TestEachFaultTurnsItsLineAndItsRemedyMendsIt(t *testing.T) {
 			live = `SELECT count(*) FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid WHERE c.relnamespace = current_schema()::regnamespace
 				AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = i.indexrelid)`
 		}
-		if l := look()["indexes"]; l.Figure != fmt.Sprintf("all %d are there", i.counts(live)) {
-			t.Errorf("of %d: %s", i.counts(live), l)
-		}
+		there := fmt.Sprintf("all %d are there", i.counts(live))
+		i.shows("of as many indexes as there are", look, func(l verify.Line) bool { return l.Name != "indexes" || l.Figure == there })
 		execute("DROP INDEX documents_due")
 		if isPostgres {
 			execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'jobs_unique_live'::regclass")
@@ -147,12 +161,8 @@ func TestVerifyingARunningServer(t *testing.T) {
 			_, log := program(t, i.with("work")...)
 			(&office{T: t}).until(time.Minute, "the worker works", func() bool { return strings.Contains(log.String(), "msg=working") })
 		})
-		lines := look()
-		for _, name := range []string{"server", "subscriptions", "schedule", "storage", "clock", "records"} {
-			if lines[name].State != verify.StateOK {
-				t.Errorf("%s", lines[name])
-			}
-		}
+		well := []string{"server", "subscriptions", "schedule", "storage", "clock", "records"}
+		i.shows("of a server that works", look, func(l verify.Line) bool { return !slices.Contains(well, l.Name) || l.State == verify.StateOK })
 		works(t, i.with("jobs", "pause", "default")...)
 		i.turns("queue", "mesa jobs resume default", look, func() { works(t, i.with("jobs", "resume", "default")...) })
 		i.verbose(s)
@@ -166,9 +176,9 @@ func TestVerifyingARunningServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		s = startProcess(t, i.with("--no-graphiql", "--no-workers", "--documents", "require", "--manifests", manifest)...)
-		if l := look()["subscriptions"]; l.State != verify.StateSkipped || !strings.Contains(l.Figure, "trusted documents only") {
-			t.Errorf("of trusted documents: %s", l)
-		}
+		i.shows("of trusted documents", look, func(l verify.Line) bool {
+			return l.Name != "subscriptions" || l.State == verify.StateSkipped && strings.Contains(l.Figure, "trusted documents only")
+		})
 	})
 }
 
@@ -189,14 +199,21 @@ func (i *installation) verbose(s *server) {
 			i.Fatal(err)
 		}
 		r.Header.Set("Authorization", "Bearer "+c.token)
-		res, err := http.DefaultClient.Do(r)
-		if err != nil {
-			i.Fatal(err)
-		}
-		text, _ := io.ReadAll(res.Body)
-		res.Body.Close()
-		if sees := strings.Contains(string(text), "✓ queue: 1 worker"); res.StatusCode != http.StatusOK || sees != c.sees || !sees && string(text) != "ready\n" || !strings.HasSuffix(string(text), "ready\n") {
-			i.Errorf("%s with %q: %d\n%s", c.url, c.token, res.StatusCode, text)
+		for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) { // what was late for once is told for two seconds
+			res, err := http.DefaultClient.Do(r)
+			if err != nil {
+				i.Fatal(err)
+			}
+			text, _ := io.ReadAll(res.Body)
+			res.Body.Close()
+			sees := strings.Contains(string(text), "✓ queue: 1 worker")
+			if res.StatusCode == http.StatusOK && sees == c.sees && (sees || string(text) == "ready\n") && strings.HasSuffix(string(text), "ready\n") {
+				break
+			}
+			if mayBeLate := c.sees || res.StatusCode != http.StatusOK; !mayBeLate || time.Since(begun) > 2*time.Minute {
+				i.Errorf("%s with %q: %d\n%s", c.url, c.token, res.StatusCode, text)
+				break
+			}
 		}
 	}
 }
@@ -230,14 +247,12 @@ func TestVerifyOpensOnlyWhatIsThere(t *testing.T) {
 		t.Errorf("verify made %q", found)
 	}
 	works(t, i.with("migrate")...)
-	lines := i.lines("--files", "s3://foo")
-	if l := lines["settings"]; l.State != verify.StateFailed || l.Remedy != "correct MESA_FILES" {
-		t.Errorf("of a wrong place for files: %s", l)
-	}
-	if lines["storage"].State != verify.StateSkipped || lines["records"].State != verify.StateOK {
-		t.Errorf("with a wrong place for files: %s%s", lines["storage"], lines["records"])
-	}
-	lines = i.lines("--database-url", "sqlite://"+filepath.Join(dir, "mesa.db"), "--data-dir", nowhere)
+	states := map[string]verify.State{"settings": verify.StateFailed, "storage": verify.StateSkipped, "records": verify.StateOK}
+	i.shows("with a wrong place for files", func() map[string]verify.Line { return i.lines("--files", "s3://foo") }, func(l verify.Line) bool {
+		want, isLookedAt := states[l.Name]
+		return !isLookedAt || l.State == want && (l.Name != "settings" || l.Remedy == "correct MESA_FILES")
+	})
+	lines := i.lines("--database-url", "sqlite://"+filepath.Join(dir, "mesa.db"), "--data-dir", nowhere)
 	if _, err := os.Stat(nowhere); lines["storage"].State != verify.StateSkipped || !os.IsNotExist(err) {
 		t.Errorf("without a data folder: %s, %v", lines["storage"], err)
 	}

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -298,13 +299,17 @@ func TestSlowServers(t *testing.T) {
 		server := serve(t, httptest.NewTLSServer, handle)
 		c := client(t, "127.0.0.0/8", server)
 		c.options.Timeout = 200 * time.Millisecond
-		got, err := c.Do(t.Context(), Request{URL: server.URL})
-		wantCode(t, err, Timeout)
-		if got.Took < 200*time.Millisecond || got.Took > 5*time.Second {
-			t.Errorf("%s: took %v", name, got.Took)
+		var took []time.Duration // a busy machine is late for once
+		for len(took) == 0 || slices.Min(took) > 5*time.Second && len(took) < 5 {
+			got, err := c.Do(t.Context(), Request{URL: server.URL})
+			wantCode(t, err, Timeout)
+			took = append(took, got.Took)
+		}
+		if shortest := slices.Min(took); shortest < 200*time.Millisecond || shortest > 5*time.Second {
+			t.Errorf("%s: took %v", name, took)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		_, err = c.Do(ctx, Request{URL: server.URL})
+		_, err := c.Do(ctx, Request{URL: server.URL})
 		wantCode(t, err, Timeout)
 		cancel()
 		ctx, cancel = context.WithCancel(t.Context())

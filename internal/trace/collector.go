@@ -65,8 +65,10 @@ type Options struct {
 	Headers  http.Header
 	Gzip     bool
 	Timeout  time.Duration // of one batch; default 10 s
-	Version  string        // of the program
-	Log      *slog.Logger
+
+	StopWithin time.Duration // how long Stop waits for the collector; default 2 s
+	Version    string        // of the program
+	Log        *slog.Logger
 }
 
 // Environment are the options that the environment sets.
@@ -113,9 +115,6 @@ func headers(list string) (http.Header, error) {
 	return h, nil
 }
 
-// stopWithin is how long Stop waits for the collector.
-const stopWithin = 2 * time.Second
-
 // Start makes a Tracer, nil when nothing is to be traced. It does not wait for the collector.
 func Start(o Options) (*Tracer, error) {
 	if o.Endpoint == "" {
@@ -135,15 +134,15 @@ func Start(o Options) (*Tracer, error) {
 		return nil, err
 	}
 	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(about))
-	return &Tracer{provider: provider, tracer: provider.Tracer(scope), abort: abort}, nil
+	return &Tracer{provider: provider, tracer: provider.Tracer(scope), abort: abort, stopWithin: cmp.Or(o.StopWithin, 2*time.Second)}, nil
 }
 
-// Stop sends what is left, for two seconds at most, and returns when nothing is being sent any more. It can be called twice, and on nil.
+// Stop sends what is left, for StopWithin at most, and returns when nothing is being sent any more. It can be called twice, and on nil.
 func (t *Tracer) Stop() {
 	if t == nil {
 		return
 	}
-	bound := time.AfterFunc(stopWithin, t.abort)
+	bound := time.AfterFunc(t.stopWithin, t.abort)
 	defer bound.Stop()
 	_ = t.provider.Shutdown(context.Background()) // the collector tells what it could not send
 	t.abort()

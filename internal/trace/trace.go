@@ -26,6 +26,8 @@ type Tracer struct {
 	provider *sdk.TracerProvider
 	tracer   trace.Tracer
 	abort    context.CancelFunc // ends what is being sent
+
+	stopWithin time.Duration
 }
 
 // Origin is how a trace begins. A root below another span is linked to it.

@@ -23,11 +23,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// started starts a tracer that sends to a server.
+// started starts a tracer that sends to a server, which has time to take what is sent at the stop.
 func started(t *testing.T, server string) (*trace.Tracer, *testkit.Output) {
 	t.Helper()
+	return startedWith(t, server, 2*time.Minute)
+}
+
+func startedWith(t *testing.T, server string, stopWithin time.Duration) (*trace.Tracer, *testkit.Output) {
+	t.Helper()
 	log := &testkit.Output{}
-	tracer, err := trace.Start(trace.Options{Endpoint: server + "/v1/traces", Version: "1.2.3", Log: slog.New(slog.NewTextHandler(log, nil))})
+	tracer, err := trace.Start(trace.Options{Endpoint: server + "/v1/traces", StopWithin: stopWithin, Version: "1.2.3", Log: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +209,7 @@ func TestACollectorThatDoesNotAnswerHoldsNobodyUp(t *testing.T) {
 	for name, server := range servers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tracer, log := started(t, server.URL)
+			tracer, log := startedWith(t, server.URL, 0) // as a server does
 			began := time.Now()
 			for range 20_000 { // ten times what is kept for the collector
 				ctx, root := tracer.Begin(context.Background(), trace.Origin{Kind: "HTTP"})
@@ -268,7 +273,7 @@ func TestTheEnvironmentSaysWhereTracesGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Log = slog.New(slog.DiscardHandler)
+	o.Log, o.StopWithin = slog.New(slog.DiscardHandler), 2*time.Minute
 	tracer, err := trace.Start(o)
 	if err != nil {
 		t.Fatal(err)

@@ -140,8 +140,10 @@ func (c *serveCmd) parse() (p parsed, err error) {
 	if p.proxies, err = outbound.ParseAllow(c.TrustedProxies); err != nil {
 		return p, fmt.Errorf("trusted proxies: %w", err)
 	}
-	p.documents, err = graph.LoadDocuments(graph.DocumentMode(c.Documents), c.Manifests, p.limits)
-	return p, err
+	if p.documents, err = graph.LoadDocuments(graph.DocumentMode(c.Documents), c.Manifests, p.limits); err != nil {
+		return p, fmt.Errorf("trusted documents (--manifests or MESA_MANIFESTS): %w", err)
+	}
+	return p, nil
 }
 
 // server makes the API, but for what it shares with the rest of the process.

@@ -69,9 +69,12 @@ func (c ChainEnd) Extend(canonical []byte) ChainEnd {
 	return ChainEnd{Seq: c.Seq + 1, Hash: hex.EncodeToString(h.Sum(nil))}
 }
 
-// SealFormat is the format of the canonical form in which entries are sealed now. In format 1 it has no address and no client, whether the
-// event has or not: what one process writes another may seal that knows nothing of them, amid an upgrade.
+// SealFormat is the format of the canonical form in which entries are sealed now.
 const SealFormat = 2
+
+// withoutOrigin is the format in which an entry has no address and no client, whether the event has or not: what one process writes another
+// may seal that knows nothing of them, amid an upgrade.
+const withoutOrigin = 1
 
 // Seal is the end of the chain with an event more, in a format.
 func (c ChainEnd) Seal(e *Event, format int) ChainEnd { return c.Extend(e.Canonical(c.Seq+1, format)) }
@@ -141,7 +144,7 @@ const canonicalTime = "2006-01-02T15:04:05.000000Z"
 // has no value is left out. It does not depend on the database.
 func (e *Event) Canonical(seq int64, format int) []byte {
 	address, client := e.Address, e.Client
-	if format < SealFormat {
+	if format == withoutOrigin {
 		address, client = "", ""
 	}
 	b := make([]byte, 0, 512)

@@ -39,8 +39,7 @@ func hopOf(text string) (netip.Addr, bool) {
 
 // address is what a request is counted under when nobody is signed in: where it comes from. An IPv6 network of 64 bits is one address: it
 // belongs to one customer.
-func (s *Server) address(r *http.Request) string {
-	ip := s.sender(r)
+func address(r *http.Request, ip netip.Addr) string {
 	switch {
 	case !ip.IsValid():
 		return r.RemoteAddr
@@ -52,9 +51,9 @@ func (s *Server) address(r *http.Request) string {
 }
 
 // origin is where a request comes from, for the audit trail.
-func (s *Server) origin(w http.ResponseWriter, r *http.Request) mesa.Origin {
+func origin(w http.ResponseWriter, r *http.Request, ip netip.Addr) mesa.Origin {
 	from := mesa.Origin{RequestID: w.Header().Get("X-Request-Id"), Client: r.UserAgent()}
-	if ip := s.sender(r); ip.IsValid() {
+	if ip.IsValid() {
 		from.Address = ip.String()
 	}
 	from.Client = strings.ToValidUTF8(from.Client[:min(len(from.Client), mesa.MaxClient)], "")

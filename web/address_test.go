@@ -35,7 +35,7 @@ func TestTheAddressOfARequest(t *testing.T) {
 		for _, line := range c.forwarded {
 			r.Header.Add("X-Forwarded-For", line)
 		}
-		if got := s.address(r); got != c.want {
+		if got := address(r, s.sender(r)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}

@@ -26,7 +26,7 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) {
 	}
 	defer d.Content.Close()
 	if r.Method == http.MethodGet {
-		d.By.Origin = s.origin(w, r)
+		d.By.Origin = origin(w, r, s.sender(r))
 		if err := s.Resolver.Desk.ReportDownloaded(r.Context(), d.By, d.Run.ID); err != nil {
 			s.Log.ErrorContext(r.Context(), "download not recorded", "error", err)
 			refuse(w, http.StatusInternalServerError, mesa.Internal, "El archivo no está disponible; vuelva a pedir el reporte.")

@@ -77,7 +77,8 @@ func (s *Server) graphql() http.Handler {
 		}
 		ctx := graph.WithLocale(r.Context(), r.Header.Get("Accept-Language"))
 		token, kept := s.credentials(w, r)
-		ctx = graph.WithCaller(ctx, token, s.origin(w, r))
+		ip := s.sender(r)
+		ctx = graph.WithCaller(ctx, token, origin(w, r, ip))
 		ctx = graph.WithCookies(ctx, kept)
 		w.Header().Add("Vary", "Accept, Accept-Language, Authorization, Cookie")
 		w.Header().Set("Cache-Control", "no-store")
@@ -89,7 +90,7 @@ func (s *Server) graphql() http.Handler {
 		} else {
 			w = s.impatient(w) // a WebSocket has a deadline of its own
 		}
-		ctx = graph.WithPeer(ctx, s.address(r), told)
+		ctx = graph.WithPeer(ctx, address(r, ip), told)
 		server.ServeHTTP(w, r.WithContext(ctx))
 	})
 }

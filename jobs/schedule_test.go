@@ -190,14 +190,19 @@ func (c *clockwork) silent() {
 	clear(c.fires)
 }
 
+// caughtUp starts processes after days of silence: what was missed meanwhile is made up for, once.
+func (c *clockwork) caughtUp(processes int) {
+	c.Helper()
+	c.silent()
+	for range processes {
+		c.process()
+	}
+	c.do()
+	c.expect(0, 1)
+}
+
 func TestWhatWasMissedIsMadeUpForOnce(t *testing.T) {
-	inBubble(t, func(c *clockwork) {
-		c.silent()
-		c.process()
-		c.process()
-		c.do()
-		c.expect(0, 1)
-	})
+	inBubble(t, func(c *clockwork) { c.caughtUp(2) })
 }
 
 func TestAClockThatJumpsFiresNothingTwice(t *testing.T) {
@@ -219,11 +224,7 @@ func TestAClockThatJumpsFiresNothingTwice(t *testing.T) {
 
 func TestAFireThatFailedIsMadeUpFor(t *testing.T) {
 	inBubble(t, func(c *clockwork) {
-		c.silent()
-		c.process()
-		c.process()
-		c.do()
-		c.expect(0, 1)
+		c.caughtUp(2)
 		harm := testkit.Beside(c, c.url)
 		_, broken := harm.Exec("ALTER TABLE schedules RENAME TO out_of_reach")
 		c.pass(4 * time.Hour) // the time of the daily one among them
@@ -239,10 +240,7 @@ func TestAFireThatFailedIsMadeUpFor(t *testing.T) {
 // The clock that rings is not the one that tells whether something is due.
 func TestAFireThatCameTooEarlyIsMadeUpFor(t *testing.T) {
 	inBubble(t, func(c *clockwork) {
-		c.silent()
-		c.process()
-		c.do()
-		c.expect(0, 1)
+		c.caughtUp(1)
 		c.jump(-10 * time.Millisecond)
 		c.pass(4 * time.Hour)
 		c.expect(4, 1)
